@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The errors that a user can cause, each one line that says what is wrong, where, what to do."""
+
+from __future__ import annotations
+
+
+class NicarbonError(Exception):
+    """A mistake that one line can explain; the command line prints it and exits with 2."""
+
+
+class RunFolderError(NicarbonError):
+    """A folder that is not a run, or that cannot be read or written."""
+
+
+class SchemaError(NicarbonError):
+    """A run folder written by a newer nicarbon than this one."""
+
+
+class StageRuleError(NicarbonError):
+    """A stage rule file that cannot be understood."""

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exact unit constants, and how quantities are printed."""
+
+from __future__ import annotations
+
+J_PER_WH = 3600.0
+NS_PER_S = 1_000_000_000
+
+
+def _rounded(value: float) -> str:
+    """Write a number with three significant digits and no exponent below a million.
+
+    Examples
+    --------
+    >>> [_rounded(v) for v in (0.0, 0.01234, 1.5, 12.34, 123.4, 1234.5)]
+    ['0', '0.0123', '1.5', '12.3', '123', '1234']
+    """
+    if value == 0:
+        return "0"
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{value:.3g}"
+
+
+def format_energy(energy_j: float | None) -> str:
+    """Write an energy for people: J below 3.6 kJ, then Wh, then kWh; ``n/a`` for none.
+
+    Parameters
+    ----------
+    energy_j : float or None
+        Joules.
+
+    Examples
+    --------
+    >>> format_energy(12.34), format_energy(108.5 * 3600), format_energy(None)
+    ('12.3 J', '108 Wh', 'n/a')
+    """
+    if energy_j is None:
+        return "n/a"
+    if abs(energy_j) < J_PER_WH:
+        return f"{_rounded(energy_j)} J"
+    if abs(energy_j) < 1000 * J_PER_WH:
+        return f"{_rounded(energy_j / J_PER_WH)} Wh"
+    return f"{_rounded(energy_j / J_PER_WH / 1000)} kWh"
+
+
+def format_duration(duration_s: float | None) -> str:
+    """Write a duration for people; ``n/a`` for none.
+
+    Parameters
+    ----------
+    duration_s : float or None
+        Seconds.
+
+    Examples
+    --------
+    >>> format_duration(4.2), format_duration(75), format_duration(8.3 * 3600)
+    ('4.2 s', '1 min 15 s', '8 h 18 min')
+    """
+    if duration_s is None:
+        return "n/a"
+    if duration_s < 60:
+        return f"{_rounded(duration_s)} s"
+    minutes, seconds = divmod(round(duration_s), 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
