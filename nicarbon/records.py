@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The facts of a run folder, as frozen structs, and the tolerant reader.
+"""The facts of a run folder, as frozen structs; `nicarbon.reader` reads them.
 
-Nothing here computes energy. A line that cannot be decoded (a record torn by a kill) is skipped
-and counted, never an error.
+Nothing here computes energy, and nothing here touches a file.
 """
 
 from __future__ import annotations
-
-from typing import TypeVar
 
 import msgspec
 
@@ -277,7 +274,7 @@ class Graph(msgspec.Struct, frozen=True):
 
 
 class RunInfo(msgspec.Struct, frozen=True):
-    """``run.json``: what was run, by which versions. Arguments are not kept: they name subjects."""
+    """``run.json``: what was run, by which versions; without arguments, which name subjects."""
 
     run_id: str
     t_unix_ns: int
@@ -286,10 +283,6 @@ class RunInfo(msgspec.Struct, frozen=True):
     nicarbon_version: str = ""
     python_version: str = ""
     schema_version: str = SCHEMA_VERSION
-
-
-NodeLine = Process | Driver | Start | End | Cached
-SampleLine = Host | Sample | Gone | Close
 
 
 class NodeFile(msgspec.Struct, frozen=True):
@@ -316,6 +309,3 @@ class RunFacts(msgspec.Struct, frozen=True):
     node_files: tuple[NodeFile, ...] = ()
     sample_files: tuple[SampleFile, ...] = ()
     n_skipped_lines: int = 0
-
-
-T = TypeVar("T")

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read a run folder into facts, whatever a kill or a full disk left of it.
+
+A line that cannot be decoded is skipped and counted, never an error; nothing here computes energy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from nicarbon.errors import RunFolderError, SchemaError
+from nicarbon.records import (
+    SCHEMA_VERSION,
+    Cached,
+    Close,
+    Driver,
+    End,
+    Gone,
+    Graph,
+    Host,
+    NodeFile,
+    Process,
+    RunFacts,
+    RunInfo,
+    Sample,
+    SampleFile,
+    Start,
+)
+
+_node_decoder = msgspec.json.Decoder(Process | Driver | Start | End | Cached)
+_sample_decoder = msgspec.json.Decoder(Host | Sample | Gone | Close)
+_graph_decoder = msgspec.json.Decoder(Graph)
+_info_decoder = msgspec.json.Decoder(RunInfo)
+
+# ValueError: bytes that are no UTF-8, or integers of thousands of digits.
+_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+
+
+_T = TypeVar("_T")
+
+
+class _Header(msgspec.Struct):
+    """The one thing that every schema version has in common."""
+
+    schema_version: str | int | float = SCHEMA_VERSION
+
+
+_header_decoder = msgspec.json.Decoder(_Header)
+
+
+def read_run(path: str | Path) -> RunFacts:
+    """Read all that a run folder holds.
+
+    Parameters
+    ----------
+    path : str or Path
+        The run folder; it may belong to a run that is still going on or was killed.
+
+    Raises
+    ------
+    RunFolderError
+        If it is missing, no run folder, or unreadable.
+    SchemaError
+        If a newer nicarbon wrote it.
+    """
+    folder = Path(path)
+    try:
+        names = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
+        return _read_folder(folder, names)
+    except FileNotFoundError:
+        raise RunFolderError(
+            f"{folder}: there is no such folder; give the run folder that nicarbon printed"
+        ) from None
+    except NotADirectoryError:
+        raise RunFolderError(f"{folder}: is a file; give the run folder that it is in") from None
+    except OSError as error:
+        raise RunFolderError(
+            f"{error.filename or folder}: cannot be read ({error.strerror}); "
+            "ask its owner for read permission or copy the run folder"
+        ) from None
+
+
+def _read_folder(folder: Path, names: list[str]) -> RunFacts:
+    node_names = [name for name in names if _is_record_file(name, "nodes")]
+    sample_names = [name for name in names if _is_record_file(name, "samples")]
+    graph_names = [name for name in names if name.startswith("graph-") and name.endswith(".json")]
+    if "run.json" not in names and not node_names and not sample_names:
+        raise RunFolderError(
+            f"{folder}: is not a run folder (it holds no run.json); "
+            "give the run folder that nicarbon printed"
+        )
+    n_skipped = 0
+    info = None
+    if "run.json" in names:
+        info = _read_whole(folder / "run.json", _info_decoder)
+        n_skipped += info is None
+    graphs = [_read_whole(folder / name, _graph_decoder) for name in graph_names]
+    n_skipped += graphs.count(None)
+    node_files = []
+    for name in node_names:
+        node_file, n = _read_nodes(folder / name)
+        n_skipped += n
+        node_files += [node_file] if node_file else []
+    sample_files = []
+    for name in sample_names:
+        sample_file, n = _read_samples(folder / name)
+        n_skipped += n
+        sample_files += [sample_file] if sample_file else []
+    return RunFacts(
+        info=info or _lost_info(folder, node_files, sample_files),
+        graphs=tuple(graph for graph in graphs if graph is not None),
+        node_files=_with_drivers(node_files),
+        sample_files=tuple(sample_files),
+        n_skipped_lines=n_skipped,
+    )
+
+
+def _is_record_file(name: str, kind: str) -> bool:
+    return name.startswith(f"{kind}-") and name.endswith(".jsonl")
+
+
+def _read_whole(path: Path, decoder: msgspec.json.Decoder[_T]) -> _T | None:
+    """Decode a file that is one JSON object; None where it is torn."""
+    content = path.read_bytes()
+    _refuse_newer(path, content)
+    try:
+        return decoder.decode(content)
+    except _UNREADABLE:
+        return None
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    return (line for line in path.read_bytes().split(b"\n") if line)
+
+
+def _read_nodes(path: Path) -> tuple[NodeFile | None, int]:
+    """Read a ``nodes-*.jsonl``; also return how many of its lines were skipped."""
+    process = None
+    lines = []
+    n_skipped = 0
+    decode = _node_decoder.decode
+    for line in _lines(path):
+        try:
+            record = decode(line)
+        except _UNREADABLE:
+            _refuse_newer(path, line)
+            n_skipped += 1
+            continue
+        if not isinstance(record, Process):
+            lines.append(record)
+        elif process is None:
+            _refuse_newer(path, line)
+            process = record
+    process = process or _lost_process(path)
+    if process is None:
+        return None, n_skipped + len(lines)
+    return NodeFile(process, tuple(lines)), n_skipped
+
+
+def _read_samples(path: Path) -> tuple[SampleFile | None, int]:
+    """Read a ``samples-*.jsonl``; also return how many of its lines were skipped."""
+    host = None
+    close = None
+    samples = []
+    gone = []
+    n_skipped = 0
+    decode = _sample_decoder.decode
+    for line in _lines(path):
+        try:
+            record = decode(line)
+        except _UNREADABLE:
+            _refuse_newer(path, line)
+            n_skipped += 1
+            continue
+        if isinstance(record, Sample):
+            samples.append(record)
+        elif isinstance(record, Gone):
+            gone.append(record)
+        elif isinstance(record, Close):
+            close = record
+        elif host is None:
+            _refuse_newer(path, line)
+            host = record
+    host = host or _lost_host(path, samples)
+    if host is None:
+        return None, n_skipped + len(samples) + len(gone) + (close is not None)
+    return SampleFile(host, tuple(samples), tuple(gone), close), n_skipped
+
+
+def _refuse_newer(path: Path, content: bytes) -> None:
+    """Raise SchemaError if a header says that a newer nicarbon wrote it."""
+    try:
+        version = str(_header_decoder.decode(content).schema_version)
+    except _UNREADABLE:
+        return
+    if _version_key(version) > _version_key(SCHEMA_VERSION):
+        raise SchemaError(
+            f"{path}: is written in format {version}, and this nicarbon reads formats up to "
+            f"{SCHEMA_VERSION}; upgrade it: pip install --upgrade nicarbon"
+        )
+
+
+def _version_key(version: str) -> tuple[float, ...]:
+    """Order versions; what is no number is newer than every number."""
+    return tuple(
+        int(part) if part.isascii() and part.isdigit() else float("inf")
+        for part in version.split(".")
+    )
+
+
+def _key_of(path: Path) -> tuple[str, int, int] | None:
+    """Return host, process number and start time from a file's name."""
+    _, _, key = path.stem.partition("-")
+    host, _, rest = key.partition("-")
+    pid, _, starttime = rest.partition("-")
+    if not (host and pid.isdigit() and starttime.isdigit()):
+        return None
+    return host, int(pid), int(starttime)
+
+
+def _lost_process(path: Path) -> Process | None:
+    """Stand in for a header that was torn."""
+    key = _key_of(path)
+    if key is None:
+        return None
+    host, pid, starttime = key
+    return Process(host, "", pid, starttime, f"{host}-{pid}-{starttime}")
+
+
+def _lost_host(path: Path, samples: list[Sample]) -> Host | None:
+    """Stand in for a header that was torn: what its sensors were, another file may know."""
+    key = _key_of(path)
+    if key is None:
+        return None
+    t_monotonic_ns, t_unix_ns = 0, 0
+    if samples:
+        t_monotonic_ns, t_unix_ns = samples[0].t_monotonic_ns, samples[0].t_unix_ns
+    host, pid, _ = key
+    return Host(host, "", "", pid, 0, t_monotonic_ns, t_unix_ns, ())
+
+
+def _with_drivers(node_files: list[NodeFile]) -> tuple[NodeFile, ...]:
+    """Give a process whose header was torn to the driver of its host, if there is only one."""
+    drivers = {
+        file.process.key: file.process.host
+        for file in node_files
+        if any(isinstance(line, Driver) for line in file.lines)
+    }
+    kept = []
+    for file in node_files:
+        process = file.process
+        if not process.hostname and process.driver is None:
+            of_host = [key for key, host in drivers.items() if host == process.host]
+            if len(of_host) == 1:
+                process = msgspec.structs.replace(process, driver=of_host[0])
+        kept.append(NodeFile(process, file.lines))
+    return tuple(kept)
+
+
+def _lost_info(folder: Path, nodes: list[NodeFile], samples: list[SampleFile]) -> RunInfo:
+    """Stand in for ``run.json``: a run that was killed at its very start has none."""
+    times = [file.host.t_unix_ns for file in samples if file.host.t_unix_ns]
+    times += [line.t_unix_ns for file in nodes for line in file.lines if not isinstance(line, End)]
+    return RunInfo(folder.resolve().name, min(times, default=0))
