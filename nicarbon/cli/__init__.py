@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: one module a verb.
+
+A verb module has ``HELP`` (one line), ``add_arguments(parser)`` and ``run(args) -> int``. A
+user's mistake is a `NicarbonError`: one line on standard error, exit code 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from nicarbon import __version__
+from nicarbon.errors import NicarbonError
+
+VERBS = ("run", "summary", "doctor")
+
+_EXAMPLES = """\
+examples:
+  nicarbon run workflows/structural.py     meter every node of a nipype script, unedited
+  nicarbon run fmriprep BIDS OUT participant
+  nicarbon run -- recon-all -s bert -all   meter any other command as one node
+  nicarbon summary nicarbon-runs/*         where the energy went, per stage
+  nicarbon doctor                          which sensors work here, and how to enable the others
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; the process's own by default.
+
+    Returns
+    -------
+    int
+        The exit code: 2 for a user's mistake, else the verb's.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(
+        prog="nicarbon",
+        description="Energy and carbon of neuroimaging pipelines, per node, program and stage.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"nicarbon {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name in VERBS:
+        # Only the verb that is asked for is imported: --help stays instant, `run` loads no pandas.
+        asked = bool(arguments) and arguments[0] == name
+        module = importlib.import_module(f"nicarbon.cli.{name}") if asked else None
+        verb = verbs.add_parser(
+            name,
+            help=_SHORT[name],
+            description=_SHORT[name][0].upper() + _SHORT[name][1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if module is not None:
+            module.add_arguments(verb)
+            verb.set_defaults(run_verb=module.run)
+    args = parser.parse_args(arguments)
+    try:
+        code: int = args.run_verb(args)
+        sys.stdout.flush()
+    except NicarbonError as error:
+        print(f"nicarbon: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader of our output (head, less) has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+_SHORT = {
+    "run": "run a pipeline with every node metered",
+    "summary": "show where the energy of runs went",
+    "doctor": "show which sensors work here, and how to enable the others",
+}

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``nicarbon run``: a pipeline with every node metered, nothing in it edited."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from nicarbon.engines import command
+from nicarbon.engines.python import NotAPythonProgramError, Program
+from nicarbon.errors import NicarbonError, RunFolderError
+from nicarbon.meter.session import Session, SessionError
+
+_EPILOG = """\
+examples:
+  nicarbon run workflows/structural.py --t1w sub-01_T1w.nii.gz
+  nicarbon run -o runs/sub-01 -m mypackage.pipeline --n-procs 8
+  nicarbon run fmriprep BIDS OUT participant    any installed Python command
+  nicarbon run -- recon-all -s bert -all        any other command, as one node
+
+A Python program is run in this process, and each nipype workflow in it is metered with the
+plugin that it chooses. The exit code is the program's own.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.usage = "nicarbon run [options] (SCRIPT | -m MODULE | COMMAND | -- COMMAND) [ARGS ...]"
+    parser.epilog = _EPILOG
+    parser.add_argument(
+        "-o",
+        "--run-dir",
+        metavar="RUN_DIR",
+        help="the run folder, new or empty (default: nicarbon-runs/<UTC time>_<short id>)",
+    )
+    parser.add_argument(
+        "--interval",
+        type=_seconds,
+        metavar="S",
+        help="seconds between two samples (default: 1, after five minutes 10); accuracy does "
+        "not depend on it",
+    )
+    parser.add_argument(
+        "--stages", metavar="FILE", help="your own stage rules (TOML), tried before the built-in"
+    )
+    parser.add_argument(
+        "--progress",
+        choices=("auto", "lines", "none"),
+        default="auto",
+        help="what is shown on standard error while it runs (default: a live line on a "
+        "terminal, plain lines elsewhere)",
+    )
+    parser.add_argument(
+        "--host-root",
+        metavar="DIR",
+        help="where the host's /sys and /proc are found, for sensors bound into a container",
+    )
+    parser.add_argument(
+        "--replay", metavar="FILE", help="play back the samples-*.jsonl of a recorded run"
+    )
+    parser.add_argument(
+        "-m", dest="module", nargs=argparse.REMAINDER, help="run a module, as python -m does"
+    )
+    parser.add_argument("program", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb and return the program's exit code.
+
+    Raises
+    ------
+    NicarbonError
+        If there is nothing to run, or the run folder can't be made.
+    """
+    arguments = ["-m", *args.module] if args.module is not None else list(args.program)
+    external = arguments[:1] == ["--"]
+    arguments = arguments[1:] if external else arguments
+    if not arguments:
+        raise NicarbonError("nothing to run: name a script, -m MODULE, or a command after --")
+    try:
+        program = None if external else Program(arguments)
+    except NotAPythonProgramError as error:
+        raise NicarbonError(str(error)) from None
+    _check_files(args)
+    name = program.name if program else os.path.basename(arguments[0])
+    engine = "nipype" if program else "command"
+    try:
+        session = Session(args.run_dir, name, engine, _sampler_args(args))
+    except SessionError as error:
+        raise RunFolderError(str(error)) from None
+    session.start()
+    outcome = "interrupted"
+    try:
+        code = program.execute(session) if program else _execute(arguments, session)
+        outcome = "ok" if code == 0 else "failed"
+    except KeyboardInterrupt:
+        code = 130
+    finally:
+        session.stop(outcome)
+    if os.getpid() == session.pid:
+        _report(session, args.stages)
+    return code
+
+
+def _execute(arguments: list[str], session: Session) -> int:
+    try:
+        return command.run(arguments, session)
+    except FileNotFoundError:
+        print(f"nicarbon: there is no command {arguments[0]}", file=sys.stderr)
+        return command.NOT_FOUND
+    except PermissionError:
+        print(f"nicarbon: {arguments[0]} cannot be executed", file=sys.stderr)
+        return command.NOT_EXECUTABLE
+
+
+def _check_files(args: argparse.Namespace) -> None:
+    """Refuse a missing file before anything runs, not after hours."""
+    for option, path in (("--replay", args.replay), ("--stages", args.stages)):
+        if path is not None and not os.path.isfile(path):
+            raise NicarbonError(f"{option}: there is no file {path}")
+    if args.host_root is not None and not os.path.isdir(args.host_root):
+        raise NicarbonError(f"--host-root: there is no folder {args.host_root}")
+    if args.stages is not None:
+        from nicarbon.stages import StageRules
+
+        StageRules.load(args.stages)
+
+
+def _sampler_args(args: argparse.Namespace) -> list[str]:
+    options = []
+    if args.interval is not None:
+        options += ["--interval", str(args.interval)]
+    if args.host_root is not None:
+        options += ["--host-root", os.path.abspath(args.host_root)]
+    if args.replay is not None:
+        options += ["--replay", os.path.abspath(args.replay)]
+    if args.progress != "none":
+        live = args.progress == "auto" and sys.stderr.isatty()
+        options += ["--progress", "tty" if live else "lines"]
+    return options
+
+
+def _report(session: Session, stages: str | None) -> None:
+    """Show the run; whatever goes wrong here is not the pipeline's failure."""
+    for warning in session.warnings:
+        print(f"nicarbon: {warning}", file=sys.stderr)
+    try:
+        from nicarbon.cli import summary
+
+        summary.show(session.run_dir, stages)
+    except Exception as error:
+        print(f"nicarbon: no summary ({error}); the run is in {session.run_dir}", file=sys.stderr)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.01 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0.01 to 3600")
+    return seconds

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Any command as one node: ``nicarbon run -- recon-all ...``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from nicarbon.meter import span
+from nicarbon.meter.session import Session
+
+# As a shell answers for a command that is missing, that can't be executed, that a signal ended.
+NOT_FOUND = 127
+NOT_EXECUTABLE = 126
+BY_SIGNAL = 128
+
+
+def run(command: Sequence[str], session: Session) -> int:
+    """Run a command, metered as one node, and return its exit code as a shell would.
+
+    Parameters
+    ----------
+    command : sequence of str
+        Program and arguments. Only the program's name is recorded.
+    session : Session
+        The running session.
+
+    Raises
+    ------
+    FileNotFoundError, PermissionError
+        If the program can't be started.
+    """
+    program = os.path.basename(command[0])
+    node = {"name": program, "program": program}
+    session.write_graph(program, "command", [node], [])
+    started = span.begin(session.context, program)
+    outcome, error = "failed", None
+    try:
+        process = subprocess.Popen(command)
+        with _signals_passed_on(process):
+            code = process.wait()
+        outcome = "ran" if code == 0 else "failed"
+        error = None if code == 0 else f"exit code {code}" if code > 0 else f"signal {-code}"
+        return code if code >= 0 else BY_SIGNAL - code
+    finally:
+        span.end(session.context, started, outcome, error)
+
+
+@contextmanager
+def _signals_passed_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Let the command answer signals; outlive it, so that its last seconds are recorded.
+
+    A terminal sends Ctrl-C to the command as well; what is sent to this process alone (a batch
+    system's SIGTERM) is passed on.
+    """
+
+    def pass_on(number: int, frame: object) -> None:
+        process.send_signal(number)
+
+    previous = {signal.SIGINT: signal.signal(signal.SIGINT, lambda number, frame: None)}
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        previous[number] = signal.signal(number, pass_on)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nipype: the metered twin of any execution plugin.
+
+``Workflow.run`` hands every plugin a graph of private copies of its nodes. The twin hands the
+real plugin the same graph with an envelope around each node, so that one mechanism serves every
+plugin and no node, hash or pickle of the user's changes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from nicarbon.engines.nipype_node import Envelope, plain
+from nicarbon.meter import span
+from nicarbon.meter.session import Session, SessionError
+
+# Proven plugins: they execute the envelope, either the graph's own or a copy of it.
+_METERED = ("Linear", "MultiProc", "LegacyMultiProc")
+
+
+def plugin(
+    plugin: Any = "MultiProc",
+    /,
+    *,
+    run_dir: str | None = None,
+    interval_s: float | None = None,
+    **plugin_args: Any,
+) -> Any:
+    """Return the metered twin of a nipype plugin, to be passed to ``Workflow.run``.
+
+    Parameters
+    ----------
+    plugin : str or object
+        A plugin's name as nipype knows it (``"Linear"``, ``"MultiProc"`` ...), or a plugin
+        object.
+    run_dir : str, optional
+        The run folder; by default a new one below ``nicarbon-runs`` in the working directory
+        for each ``Workflow.run``. It is never overwritten.
+    interval_s : float, optional
+        Seconds between two samples. Accuracy does not depend on it. By default 1 s for the first
+        five minutes, then 10 s.
+    **plugin_args
+        The plugin's own arguments, as in ``plugin_args=``.
+
+    Returns
+    -------
+    object
+        What ``Workflow.run(plugin=...)`` takes.
+
+    Raises
+    ------
+    ValueError
+        If nipype has no plugin of this name, or arguments are given with an object.
+
+    Examples
+    --------
+    >>> wf.run(plugin=nicarbon.plugin("MultiProc", n_procs=8))  # doctest: +SKIP
+    """
+    sampler_args = [] if interval_s is None else ["--interval", str(interval_s)]
+    if isinstance(plugin, str):
+        plugin = _by_name(plugin, plugin_args)
+    elif plugin_args:
+        raise ValueError("arguments belong to the plugin's name: give them to the object itself")
+    return Metered(plugin, lambda: Session(run_dir, _program(), "nipype", sampler_args))
+
+
+class Metered:
+    """A plugin whose nodes are metered; in every other respect the plugin itself.
+
+    Parameters
+    ----------
+    plugin : object
+        A nipype plugin.
+    new_session : callable
+        Makes the session of one ``Workflow.run``.
+    session : Session, optional
+        A session that is already running: it is used, and not ended, by each ``Workflow.run``.
+    """
+
+    def __init__(
+        self, plugin: Any, new_session: Callable[[], Session], session: Session | None = None
+    ) -> None:
+        self._nicarbon_plugin = plugin
+        self._nicarbon_new_session = new_session
+        self._nicarbon_session = session
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """The plugin's class: nipype stores its name in each MapNode."""
+        return type(self.__dict__["_nicarbon_plugin"])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_nicarbon_plugin"], name)
+
+    def run(self, graph: Any, config: Any, updatehash: bool = False) -> Any:
+        """Run an executed graph as the plugin would, every node metered."""
+        plugin = self._nicarbon_plugin
+        if span.inside_node():  # A workflow inside a node is that node's own work.
+            return plugin.run(graph, config, updatehash=updatehash)
+        session, context = self._nicarbon_session, None
+        if session is None:
+            session, context = _open_session(self._nicarbon_new_session)
+        else:
+            context = session.context
+        if session is None or context is None:
+            return plugin.run(graph, config, updatehash=updatehash)
+        outcome = "interrupted"
+        try:
+            result = _run_metered(plugin, graph, config, updatehash, session, context)
+            outcome = "ok"
+            return result
+        except Exception:
+            outcome = "failed"
+            raise
+        finally:
+            if self._nicarbon_session is None:
+                session.stop(outcome)
+                _report(session)
+
+
+def meter_every_workflow(workflow_class: Any, session: Session) -> None:
+    """Let each ``run`` of a Workflow class be metered, whatever plugin it names.
+
+    Parameters
+    ----------
+    workflow_class : type
+        ``nipype.pipeline.engine.workflows.Workflow``.
+    session : Session
+        The running session that takes their records.
+    """
+    original = workflow_class.run
+
+    def run(
+        self: Any, plugin: Any = None, plugin_args: Any = None, updatehash: bool = False
+    ) -> Any:
+        if span.inside_node():
+            return original(self, plugin, plugin_args, updatehash)
+        plugin, plugin_args = _resolve(plugin, plugin_args)
+        if isinstance(plugin, str):  # nipype itself says best what is wrong with it.
+            return original(self, plugin, plugin_args, updatehash)
+        metered = Metered(_unwrap(plugin), _no_session, session)
+        return original(self, metered, updatehash=updatehash)
+
+    run.__doc__ = original.__doc__
+    run.__wrapped__ = original  # type: ignore[attr-defined]
+    workflow_class.run = run
+
+
+def _run_metered(
+    plugin: Any,
+    graph: Any,
+    config: Any,
+    updatehash: bool,
+    session: Session,
+    context: span.RunContext,
+) -> Any:
+    """Hand the plugin the graph of envelopes, and put it back as it was."""
+    name = _plugin_name(plugin)
+    if name not in _METERED and not _is_metered_kind(plugin):
+        _say(f"the plugin {name} is not metered yet: its nodes run unmetered")
+        return plugin.run(graph, config, updatehash=updatehash)
+    try:
+        metered_graph, describe = _envelop(graph, context)
+        session.write_graph(_workflow_name(graph), name, *describe)
+    except Exception as error:
+        span.fail(error)
+        return plugin.run(graph, config, updatehash=updatehash)
+    _observe(plugin, context)
+    try:
+        return plugin.run(metered_graph, config, updatehash=updatehash)
+    finally:
+        for hook in ("_task_finished_cb", "_report_crash"):
+            vars(plugin).pop(hook, None)
+
+
+def _envelop(graph: Any, context: span.RunContext) -> tuple[Any, tuple[list[Any], list[Any]]]:
+    """Put an envelope around each node; describe nodes and edges for the run folder."""
+    import networkx as nx
+
+    names = _unique_names(graph)
+    envelopes = {node: Envelope(node, context, names[node]) for node in graph.nodes()}
+    nodes = [_describe(node, names[node]) for node in graph.nodes()]
+    edges = [(names[source], names[target]) for source, target in graph.edges()]
+    return nx.relabel_nodes(graph, envelopes, copy=True), (nodes, edges)
+
+
+def _unique_names(graph: Any) -> dict[Any, str]:
+    """Name the nodes: iterables share a full name, so the expanded name is used."""
+    names: dict[Any, str] = {}
+    seen: dict[str, int] = {}
+    for node in graph.nodes():
+        name = node.itername
+        seen[name] = seen.get(name, 0) + 1
+        names[node] = name if seen[name] == 1 else f"{name}#{seen[name]}"
+    return names
+
+
+def _describe(node: Any, name: str) -> dict[str, Any]:
+    """Describe a node as `nicarbon.records.Node`, without its inputs: they name subjects."""
+    interface = node.interface
+    kind = type(interface)
+    described: dict[str, Any] = {
+        "name": name,
+        "workflow": node._hierarchy or "",
+        "interface": f"{kind.__module__}.{kind.__name__}",
+        "map_node": hasattr(node, "iterfield"),
+        "n_procs": node.n_procs,
+        "mem_gb": node._mem_gb,
+    }
+    command = getattr(interface, "_cmd", None)
+    if isinstance(command, str) and command:
+        described["program"] = command.split()[0].rsplit("/", 1)[-1]
+    stage = vars(node).get("stage")
+    if isinstance(stage, str):
+        described["stage"] = stage
+    return described
+
+
+def _observe(plugin: Any, context: span.RunContext) -> None:
+    """Shadow two methods of this plugin object: cached nodes are seen, crash files stay plain."""
+    finished = getattr(plugin, "_task_finished_cb", None)
+    if finished is not None:
+
+        def task_finished(jobid: int, cached: bool = False) -> Any:
+            node = plugin.procs[jobid]
+            if cached and type(node) is Envelope:
+                span.cached(context, node._nicarbon_of[1])
+            return finished(jobid, cached=True) if cached else finished(jobid)
+
+        plugin._task_finished_cb = task_finished
+    report = getattr(plugin, "_report_crash", None)
+    if report is not None:
+        plugin._report_crash = lambda node, result=None: report(plain(node), result=result)
+
+
+def _open_session(
+    new_session: Callable[[], Session],
+) -> tuple[Session | None, span.RunContext | None]:
+    """Start a session; where that fails, say so once and let the workflow run unmetered."""
+    try:
+        session = new_session()
+        return session, session.start()
+    except SessionError as error:
+        _say(f"{error}; the workflow runs unmetered")
+    except Exception as error:
+        span.fail(error)
+    return None, None
+
+
+def _no_session() -> Session:
+    raise SessionError("the session of this process has ended")
+
+
+def _report(session: Session) -> None:
+    for warning in session.warnings:
+        _say(warning)
+    _say(f"run recorded: nicarbon summary {session.run_dir}")
+
+
+def _by_name(name: str, plugin_args: dict[str, Any]) -> Any:
+    """Make the plugin that nipype knows by this name."""
+    from nipype.pipeline import plugins
+
+    kind = getattr(plugins, f"{name}Plugin", None)
+    if kind is None:
+        known = sorted(n[: -len("Plugin")] for n in dir(plugins) if n.endswith("Plugin"))
+        raise ValueError(f"nipype has no plugin {name!r}; it has {', '.join(known)}")
+    return kind(plugin_args=plugin_args)
+
+
+def _resolve(plugin: Any, plugin_args: Any) -> tuple[Any, Any]:
+    """Make the plugin as ``Workflow.run`` does; a name that it can't make stays a name."""
+    from nipype import config
+    from nipype.pipeline import plugins
+
+    if plugin is None:
+        plugin = config.get("execution", "plugin")
+    if isinstance(plugin, bytes):
+        plugin = plugin.decode()
+    if isinstance(plugin, str) and hasattr(plugins, f"{plugin}Plugin"):
+        return getattr(plugins, f"{plugin}Plugin")(plugin_args=plugin_args), None
+    return plugin, plugin_args
+
+
+def _unwrap(plugin: Any) -> Any:
+    return plugin._nicarbon_plugin if type(plugin) is Metered else plugin
+
+
+def _plugin_name(plugin: Any) -> str:
+    name = type(plugin).__name__
+    return name[: -len("Plugin")] if name.endswith("Plugin") else name
+
+
+def _is_metered_kind(plugin: Any) -> bool:
+    """Tell whether a plugin derives from a proven one."""
+    from nipype.pipeline import plugins
+
+    return isinstance(plugin, tuple(getattr(plugins, f"{name}Plugin") for name in _METERED))
+
+
+def _workflow_name(graph: Any) -> str:
+    for node in graph.nodes():
+        return str((node._hierarchy or node.name).split(".")[0])
+    return ""
+
+
+def _program() -> str:
+    return sys.argv[0].rsplit("/", 1)[-1] if sys.argv and sys.argv[0] else "python"
+
+
+def _say(line: str) -> None:
+    print(f"nicarbon: {line}", file=sys.stderr)

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The envelope around a nipype node: what travels to the process that executes it.
+
+The node inside is never modified. What nipype writes (hashes, pickles, results, crash files) is
+written by the plain node and names nothing of nicarbon. This module imports nothing of nipype
+until a node runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+from nicarbon.meter import span
+from nicarbon.meter.span import RunContext
+
+
+class Envelope:
+    """A node that is metered when it runs, and that is the node itself in every other respect.
+
+    ``isinstance`` and ``__class__`` answer as the node does; attributes are the node's. A copy
+    (plugins that ship nodes to workers ship copies) pickles as an envelope while it is armed;
+    everything else pickles as the plain node.
+
+    Parameters
+    ----------
+    node : nipype.pipeline.engine.nodes.Node
+        The node of the executed graph.
+    context : RunContext
+        The run.
+    name : str
+        The node's unique name in the executed graph.
+    place : tuple of (str, int), optional
+        Name of the MapNode that it is an element of, and its index there.
+    armed : bool
+        Whether this very object travels to a worker.
+    """
+
+    __slots__ = ("__weakref__", "_nicarbon_armed", "_nicarbon_node", "_nicarbon_of")
+
+    def __init__(
+        self,
+        node: Any,
+        context: RunContext,
+        name: str,
+        place: tuple[str, int] | None = None,
+        armed: bool = False,
+    ) -> None:
+        set_own = object.__setattr__
+        set_own(self, "_nicarbon_node", node)
+        set_own(self, "_nicarbon_of", (context, name, place))
+        set_own(self, "_nicarbon_armed", armed)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """The node's class: niworkflows' plugin compares class names."""
+        return type(self._nicarbon_node)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(object.__getattribute__(self, "_nicarbon_node"), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._nicarbon_node, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self._nicarbon_node, name)
+
+    def __dir__(self) -> list[str]:
+        return dir(self._nicarbon_node)
+
+    def __repr__(self) -> str:
+        return repr(self._nicarbon_node)
+
+    def __str__(self) -> str:
+        return str(self._nicarbon_node)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Envelope:
+        context, name, place = self._nicarbon_of
+        return Envelope(deepcopy(self._nicarbon_node, memo), context, name, place, armed=True)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if self._nicarbon_armed:
+            return _arrive, (self._nicarbon_node, *self._nicarbon_of)
+        return self._nicarbon_node.__reduce_ex__(protocol)
+
+    def get_subnodes(self) -> list[Any]:
+        """Return the MapNode's elements, each in an envelope."""
+        nodes = self._nicarbon_node.get_subnodes()
+        return [self._element(node, index) for index, node in enumerate(nodes)]
+
+    def run(self, updatehash: bool = False) -> Any:
+        """Run the node as nipype would, metered."""
+        context, name, place = self._nicarbon_of
+        object.__setattr__(self, "_nicarbon_armed", False)
+        node = self._nicarbon_node
+        started = span.begin(context, name, *(place or ()))
+        outcome, error = "ran", None
+        before = _result_identity(node)
+        try:
+            with self._elements_metered():
+                return node.run(updatehash=updatehash)
+        except BaseException as exception:
+            outcome, error = "failed", type(exception).__name__
+            raise
+        finally:
+            if outcome == "ran" and before is not None and before == _result_identity(node):
+                outcome = "cached"
+            span.end(context, started, outcome, error)
+
+    def _element(self, node: Any, index: int) -> Envelope:
+        context, name, _ = self._nicarbon_of
+        return Envelope(node, context, f"{name}[{index}]", (name, index))
+
+    @contextlib.contextmanager
+    def _elements_metered(self) -> Iterator[None]:
+        """While a MapNode runs its elements in its own process, meter each of them."""
+        node = self._nicarbon_node
+        if not hasattr(node, "iterfield"):
+            yield
+            return
+        from nipype.pipeline.engine import nodes as module
+
+        runner = getattr(module, "_node_runner", None)
+        if runner is None:  # A nipype that runs elements otherwise: they count with their MapNode.
+            yield
+            return
+
+        def metered(elements: Any, *args: Any, **kwargs: Any) -> Any:
+            module._node_runner = runner  # A MapNode inside an element is its own affair.
+            envelopes = ((i, self._element(element, i)) for i, element in elements)
+            return runner(envelopes, *args, **kwargs)
+
+        module._node_runner = metered
+        try:
+            yield
+        finally:
+            module._node_runner = runner
+
+
+def plain(node: Any) -> Any:
+    """Return the node inside an envelope, or the node itself."""
+    return node._nicarbon_node if type(node) is Envelope else node
+
+
+def _arrive(node: Any, context: Any, name: str, place: tuple[str, int] | None) -> Envelope:
+    """Unpickle an envelope in the process that runs the node."""
+    return Envelope(node, RunContext(*context), name, place)
+
+
+def _result_identity(node: Any) -> tuple[int, int, int] | None:
+    """Identify the node's result file: the same before and after means that it was cached.
+
+    Right for each kind of node, a MapNode that only collects its elements' results included.
+    """
+    try:
+        result = os.stat(os.path.join(node.output_dir(), f"result_{node.name}.pklz"))
+    except Exception:
+        return None
+    return result.st_ino, result.st_mtime_ns, result.st_size

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run a Python program in this process, every workflow in it metered, nothing of it edited.
+
+Nothing of nipype is imported before the program does it, multiprocessing and signals are left
+alone: fMRIPrep, for one, chooses its start method and silences nipype's look-ups first.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import os
+import runpy
+import shutil
+import sys
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType, TracebackType
+from typing import Any
+
+from nicarbon.meter.session import Session
+
+_WORKFLOWS = "nipype.pipeline.engine.workflows"
+
+
+class NotAPythonProgramError(Exception):
+    """What was named can't be run in this process; the message says what to do instead."""
+
+
+class Program:
+    """A script, a module or an installed console script, found but not started.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        ``script.py ARGS``, ``-m module ARGS`` or ``console-script ARGS``.
+
+    Raises
+    ------
+    NotAPythonProgramError
+        If there is no such thing.
+    """
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self.entry_point: EntryPoint | None = None
+        self.module: str | None = None
+        self.path: str | None = None
+        if arguments[0] == "-m":
+            if len(arguments) < 2:
+                raise NotAPythonProgramError("-m needs the name of a module")
+            self.module = arguments[1]
+            if not _module_exists(self.module):
+                raise NotAPythonProgramError(f"there is no module {self.module}")
+            self.name = self.module
+            self.argv = [self.module, *arguments[2:]]
+        elif os.path.isfile(arguments[0]):
+            self._set_path(arguments[0], arguments)
+        else:
+            self._set_command(arguments)
+
+    def _set_command(self, arguments: Sequence[str]) -> None:
+        command = arguments[0]
+        path = shutil.which(command)
+        if path is None:
+            kind = "file" if command.endswith(".py") or os.sep in command else "file or command"
+            raise NotAPythonProgramError(f"there is no {kind} {command}")
+        found = entry_points(group="console_scripts", name=os.path.basename(command))
+        if found and os.path.dirname(path) == os.path.dirname(sys.executable):
+            self.entry_point = next(iter(found))
+            self.name = os.path.basename(command)
+            # As the shell would have it: fMRIPrep hashes the whole command line.
+            self.argv = [path, *arguments[1:]]
+        else:
+            self._set_path(path, [path, *arguments[1:]])
+
+    def _set_path(self, path: str, argv: Sequence[str]) -> None:
+        if not _is_python(path):
+            raise NotAPythonProgramError(
+                f"{path} is not a Python program: meter it as one node with "
+                f"'nicarbon run -- {' '.join(argv[:1])} ...'"
+            )
+        self.path = path
+        self.name = os.path.basename(path)
+        self.argv = list(argv)
+
+    def execute(self, session: Session) -> int:
+        """Run the program as ``__main__`` and return its exit code.
+
+        Its own exceptions are shown as Python shows them, without the frames of this launcher.
+        """
+        _meter_workflows(session)
+        sys.argv = self.argv
+        try:
+            if self.module is not None:
+                sys.path[0] = os.getcwd()
+                runpy.run_module(self.module, run_name="__main__", alter_sys=True)
+            elif self.path is not None:
+                sys.path[0] = os.path.dirname(os.path.realpath(self.path))
+                runpy.run_path(self.path, run_name="__main__")
+            else:
+                assert self.entry_point is not None
+                sys.path[0] = os.path.dirname(self.argv[0])
+                sys.exit(self.entry_point.load()())
+        except SystemExit as leave:
+            return _exit_code(leave.code)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            sys.excepthook(type(error), error, _own_frames(error.__traceback__))
+            return 1
+        return 0
+
+
+class _WorkflowHook(importlib.abc.MetaPathFinder):
+    """Meters ``Workflow.run`` when the program imports it."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """Find nipype's module as usual, and wrap what executes it; answer for no other."""
+        if name != _WORKFLOWS:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def exec_module(module: ModuleType) -> None:
+                execute(module)
+                _install(module, self.session)
+
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+
+def _meter_workflows(session: Session) -> None:
+    module = sys.modules.get(_WORKFLOWS)
+    if module is not None:
+        _install(module, session)
+    else:
+        sys.meta_path.insert(0, _WorkflowHook(session))
+
+
+def _install(module: ModuleType, session: Session) -> None:
+    from nicarbon.engines.nipype import meter_every_workflow
+
+    meter_every_workflow(module.Workflow, session)
+
+
+def _module_exists(name: str) -> bool:
+    sys.path.insert(0, os.getcwd())
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+    finally:
+        sys.path.pop(0)
+
+
+def _is_python(path: str) -> bool:
+    if path.endswith((".py", ".pyz")) or os.path.isdir(path):
+        return True
+    try:
+        with open(path, "rb") as file:
+            first = file.readline(256)
+    except OSError:
+        return False
+    return first.startswith(b"#!") and b"python" in first
+
+
+def _exit_code(code: object) -> int:
+    """Return the code with which Python would have left."""
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code
+    print(code, file=sys.stderr)
+    return 1
+
+
+def _own_frames(traceback: TracebackType | None) -> TracebackType | None:
+    """Drop this launcher's and runpy's frames from the head of a traceback."""
+    launcher = (__file__, runpy.__file__, "<frozen runpy>")
+    while traceback is not None and traceback.tb_frame.f_code.co_filename in launcher:
+        traceback = traceback.tb_next
+    return traceback

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CPU seconds of this process and of all that it started, exactly, at two moments.
+
+Own time + time of reaped children + time of those that still live (or wait to be reaped) only
+moves between its terms when a child ends, so the difference between two moments is what the tree
+used in between.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from resource import RUSAGE_CHILDREN, getrusage
+from typing import NamedTuple
+
+from nicarbon.meter.processes import ProcFS
+
+_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+
+
+class Census(NamedTuple):
+    """The tree of this process at one moment, in CPU seconds.
+
+    Attributes
+    ----------
+    own_s, reaped_s : float
+        This process; its reaped children and theirs.
+    living : dict
+        Each living or unreaped descendant with its own reaped children, by (pid, start time):
+        process numbers are used again.
+    workers : dict
+        The same for processes below that run nodes of their own: they answer for themselves.
+    children : frozenset of int
+        Process numbers of the direct children.
+    """
+
+    own_s: float
+    reaped_s: float
+    living: dict[tuple[int, int], float]
+    workers: dict[tuple[int, int], float]
+    children: frozenset[int]
+
+    def total_s(self) -> float:
+        """Return the CPU seconds of the tree, those that answer for themselves left out."""
+        return self.own_s + self.reaped_s + sum(self.living.values())
+
+    def whole_s(self) -> float:
+        """Return the CPU seconds of the whole tree."""
+        return self.total_s() + sum(self.workers.values())
+
+
+def _nobody(pid: int, starttime: int) -> bool:
+    return False
+
+
+def take(
+    proc: ProcFS,
+    ignore: int | None = None,
+    is_worker: Callable[[int, int], bool] = _nobody,
+) -> Census:
+    """Count the CPU seconds of this process's tree now.
+
+    Parameters
+    ----------
+    proc : ProcFS
+        The ``/proc`` to read.
+    ignore : int, optional
+        A process to leave out, with all below it: the sampler.
+    is_worker : callable, optional
+        Tells from (pid, start time) whether a process runs nodes of its own.
+    """
+    own_s = time.process_time()
+    usage = getrusage(RUSAGE_CHILDREN)
+    reaped_s = usage.ru_utime + usage.ru_stime
+    if not _has_children():
+        return Census(own_s, reaped_s, {}, {}, frozenset())
+    children = frozenset(proc.children(os.getpid()))
+    living: dict[tuple[int, int], float] = {}
+    workers: dict[tuple[int, int], float] = {}
+    pending = [(pid, living) for pid in children]
+    while pending:
+        pid, group = pending.pop()
+        stat = None if pid == ignore else proc.stat(pid)
+        if stat is None:
+            continue
+        if is_worker(pid, stat.starttime):
+            group = workers
+        cpu_s = (proc.cpu_s(pid) or 0.0) + (stat.cutime + stat.cstime) * _TICK_S
+        group[pid, stat.starttime] = cpu_s
+        pending += [(child, group) for child in proc.children(pid)]
+    return Census(own_s, reaped_s, living, workers, children)
+
+
+def difference_s(before: Census, after: Census) -> tuple[float, bool]:
+    """Return what the tree used between two moments, and whether that is certain.
+
+    Returns
+    -------
+    cpu_s : float
+        CPU seconds of this process and of what it started, without those that answer for
+        themselves.
+    certain : bool
+        False where one of those ended in between: its last seconds are in the sum too.
+    """
+    cpu_s = after.own_s - before.own_s + after.reaped_s - before.reaped_s
+    for key, at_end_s in after.living.items():
+        cpu_s += at_end_s - before.living.get(key, 0.0)
+    certain = True
+    for key, at_start_s in before.living.items():
+        if key not in after.living and key not in after.workers:
+            # It was reaped: its whole life is in reaped_s now.
+            cpu_s -= at_start_s
+    for key, at_start_s in before.workers.items():
+        if key not in after.workers:
+            cpu_s -= at_start_s
+            certain = False
+    return max(cpu_s, 0.0), certain
+
+
+def _has_children() -> bool:
+    """Tell in one system call whether there is any child, living or not, without reaping it."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True

@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node's start and end, in the process that executes it.
+
+A start record, then the exact CPU time of the whole process tree in the end record. Nothing here
+raises into the node, starts a thread, touches a signal or waits for a child that the node started.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from typing import Any, NamedTuple
+
+from nicarbon.meter import perf, subreaper
+from nicarbon.meter.census import Census, difference_s, take
+from nicarbon.meter.processes import ProcFS
+from nicarbon.meter.writer import Writer
+
+SCHEMA_VERSION = "0"
+
+# An inherited task clock and rusage agree within 2 % (and a scheduler tick or two for the fork
+# that each counts on its own side); beyond that, rusage has missed children that nobody reaped.
+_PERF_WINS_RATIO = 1.02
+_PERF_WINS_S = 0.02
+
+
+class RunContext(NamedTuple):
+    """What a process needs to know of a run; it travels with the nodes.
+
+    Attributes
+    ----------
+    run_dir : str
+        The run folder, absolute.
+    driver : str
+        Key of the driver's process.
+    sampler_pid : int or None
+        The driver's sampler: never part of a node.
+    """
+
+    run_dir: str
+    driver: str
+    sampler_pid: int | None = None
+
+
+class Span:
+    """One node execution that began in this process; ended by `Meter.end`."""
+
+    __slots__ = ("before", "name", "perf_fd", "session", "shared", "thread", "thread_s")
+
+    def __init__(self, name: str, before: Census) -> None:
+        self.name = name
+        self.before = before
+        self.thread = threading.get_ident()
+        self.thread_s = time.thread_time()
+        self.session = os.getsid(0)
+        self.shared = False
+        self.perf_fd = perf.open_task_clock()
+
+
+class Meter:
+    """Records the nodes that this process executes for one run.
+
+    Parameters
+    ----------
+    context : RunContext
+        The run.
+    """
+
+    def __init__(self, context: RunContext) -> None:
+        self.pid = os.getpid()
+        self.context = context
+        self.proc = ProcFS("/")
+        self._host = self.proc.host_id()
+        self.key = process_key(self.proc, self.pid)
+        self.writer = Writer(self._path(self.key), self._header())
+        self._numbers = itertools.count()
+        self._open: dict[str, Span] = {}
+        self._was_subreaper = False
+
+    def begin(self, node: str, map_node: str | None = None, index: int | None = None) -> Span:
+        """Record that a node begins.
+
+        Parameters
+        ----------
+        node : str
+            Unique name of the node in the executed graph.
+        map_node : str, optional
+            The MapNode that it is an element of.
+        index : int, optional
+            Its index in there.
+        """
+        if not self._open:
+            self._was_subreaper = subreaper.get()
+            subreaper.switch(True)
+        span = Span(f"{self.key}-{next(self._numbers)}", self.census())
+        parent = None
+        for other in list(self._open.values()):
+            if other.thread == span.thread:
+                parent = other.name
+            else:
+                other.shared = span.shared = True
+        self._open[span.name] = span
+        record: dict[str, Any] = {
+            "kind": "start",
+            "span": span.name,
+            "node": node,
+            "t_monotonic_ns": time.monotonic_ns(),
+            "t_unix_ns": time.time_ns(),
+            "cpu_base_s": round(span.before.total_s(), 6),
+        }
+        if parent is not None:
+            record["parent"] = parent
+        if map_node is not None:
+            record["map_node"] = map_node
+            record["index"] = index
+        self.writer.write(record)
+        return span
+
+    def end(self, span: Span, outcome: str, error: str | None = None) -> None:
+        """Record that a node ended.
+
+        Parameters
+        ----------
+        span : Span
+            What `begin` returned.
+        outcome : str
+            ``ran``, ``cached`` or ``failed``.
+        error : str, optional
+            Class of the exception.
+        """
+        record = {
+            "kind": "end",
+            "span": span.name,
+            "t_monotonic_ns": time.monotonic_ns(),
+            "outcome": outcome,
+        }
+        del self._open[span.name]
+        after = self.census()
+        record.update(self._cpu(span, after))
+        if error is not None:
+            record["error"] = error
+        self.writer.write(record)
+        if not self._open:
+            subreaper.switch(self._was_subreaper)
+        if after.children:
+            new = after.children - span.before.children
+            subreaper.reap_adopted(self.proc, new, span.session)
+
+    def cached(self, node: str) -> None:
+        """Record that the engine found a node's result without calling it."""
+        self.writer.write(
+            {
+                "kind": "cached",
+                "node": node,
+                "t_monotonic_ns": time.monotonic_ns(),
+                "t_unix_ns": time.time_ns(),
+            }
+        )
+
+    def census(self) -> Census:
+        """Count this process's tree now."""
+        return take(self.proc, self.context.sampler_pid, self._runs_nodes)
+
+    def _cpu(self, span: Span, after: Census) -> dict[str, Any]:
+        """Choose among the counts of a node's CPU time; say what may be missing."""
+        rusage_s, certain = difference_s(span.before, after)
+        perf_s = None
+        if span.perf_fd is not None:
+            perf_s = perf.read_task_clock(span.perf_fd)
+            os.close(span.perf_fd)
+        record: dict[str, Any] = {"cpu_s": rusage_s, "cpu_source": "rusage"}
+        if perf_s is not None:
+            missed = perf_s > _PERF_WINS_RATIO * rusage_s + _PERF_WINS_S
+            if span.shared or missed or not certain:
+                record = {"cpu_s": perf_s, "cpu_source": "perf"}
+            record["cpu_rusage_s"] = round(rusage_s, 6)
+            record["cpu_perf_s"] = round(perf_s, 6)
+        elif span.shared:
+            record = {
+                "cpu_s": time.thread_time() - span.thread_s,
+                "cpu_source": "thread",
+                "cpu_incomplete": "several nodes ran in one process: only this node's own thread "
+                "is counted, not its children",
+            }
+        elif not certain:
+            record["cpu_incomplete"] = "a process that ran other nodes ended below this one"
+        elif signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+            record["cpu_incomplete"] = "the process ignores SIGCHLD: its children are not counted"
+        record["cpu_s"] = round(record["cpu_s"], 6)
+        return record
+
+    def _runs_nodes(self, pid: int, starttime: int) -> bool:
+        return os.path.exists(self._path(f"{self._host}-{pid}-{starttime}"))
+
+    def _path(self, key: str) -> str:
+        return os.path.join(self.context.run_dir, f"nodes-{key}.jsonl")
+
+    def _header(self) -> dict[str, Any]:
+        host, pid, starttime = self.key.split("-")
+        return {
+            "kind": "process",
+            "schema_version": SCHEMA_VERSION,
+            "host": host,
+            "hostname": socket.gethostname(),
+            "pid": int(pid),
+            "starttime": int(starttime),
+            "key": self.key,
+            "driver": self._driver_above(),
+        }
+
+    def _driver_above(self) -> str | None:
+        """Return the driver's key if this process is it or below it, else None."""
+        pid = self.pid
+        while pid > 1:
+            if process_key(self.proc, pid) == self.context.driver:
+                return self.context.driver
+            stat = self.proc.stat(pid)
+            if stat is None:
+                break
+            pid = stat.ppid
+        return None
+
+
+def process_key(proc: ProcFS, pid: int) -> str:
+    """Return ``<host>-<pid>-<start time>``, which no other process ever has.
+
+    Raises
+    ------
+    ProcessLookupError
+        If there is no such process.
+    """
+    stat = proc.stat(pid)
+    if stat is None:
+        raise ProcessLookupError(pid)
+    return f"{proc.host_id()}-{pid}-{stat.starttime}"
+
+
+_meters: dict[str, Meter] = {}
+_failed = False
+
+
+def _meter(context: RunContext) -> Meter:
+    """Return this process's meter for a run; a forked child makes its own."""
+    meter = _meters.get(context.run_dir)
+    if meter is None or meter.pid != os.getpid():
+        meter = _meters[context.run_dir] = Meter(context)
+    return meter
+
+
+def fail(error: BaseException) -> None:
+    """Say once in this process that metering failed; the node goes on."""
+    global _failed
+    if not _failed:
+        _failed = True
+        print(
+            f"nicarbon: metering failed in process {os.getpid()} and the pipeline goes on: "
+            f"{type(error).__name__}: {error}",
+            file=sys.stderr,
+        )
+
+
+def begin(
+    context: RunContext, node: str, map_node: str | None = None, index: int | None = None
+) -> Span | None:
+    """Record that a node begins in this process; None if that failed. Never raises."""
+    try:
+        return _meter(context).begin(node, map_node, index)
+    except Exception as error:
+        fail(error)
+        return None
+
+
+def end(context: RunContext, span: Span | None, outcome: str, error: str | None = None) -> None:
+    """Record that a node ended. Never raises."""
+    if span is None:
+        return
+    try:
+        _meter(context).end(span, outcome, error)
+    except Exception as problem:
+        fail(problem)
+
+
+def cached(context: RunContext, node: str) -> None:
+    """Record a node whose result the engine found without calling it. Never raises."""
+    try:
+        _meter(context).cached(node)
+    except Exception as error:
+        fail(error)
+
+
+def inside_node() -> bool:
+    """Tell whether a node is being metered in this thread."""
+    thread = threading.get_ident()
+    pid = os.getpid()
+    return any(
+        span.thread == thread
+        for meter in list(_meters.values())
+        if meter.pid == pid
+        for span in list(meter._open.values())
+    )

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Append-only JSON Lines: one file for each process, one system call for each record.
+
+A record that reached the kernel survives the death of its process, so nothing is buffered. Disk
+errors are kept, never raised: a full disk must not fail a pipeline.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+# json.dumps() with other than default separators builds an encoder at each call.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class Writer:
+    """Appends records to one file, which it opens at the first one.
+
+    Parameters
+    ----------
+    path : str
+        The file; its folder must exist.
+    header : dict, optional
+        Written as the first line of an empty file.
+
+    Attributes
+    ----------
+    error : OSError or None
+        What the last failed write raised.
+    """
+
+    def __init__(self, path: str, header: dict[str, Any] | None = None) -> None:
+        self.path = path
+        self.error: OSError | None = None
+        self._header = header
+        self._fd: int | None = None
+        self._torn = False
+
+    def write(self, record: dict[str, Any]) -> bool:
+        """Append one record; return whether the whole of it was written."""
+        try:
+            if self._fd is None:
+                self._fd = self._open()
+            return self._append(self._fd, record)
+        except OSError as error:
+            self.error = error
+            return False
+
+    def close(self) -> None:
+        """Close the file; a later write opens it again."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _open(self) -> int:
+        fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        if self._header is not None and os.fstat(fd).st_size == 0:
+            self._append(fd, self._header)
+        return fd
+
+    def _append(self, fd: int, record: dict[str, Any]) -> bool:
+        line = (_encode(record) + "\n").encode()
+        if self._torn:
+            # Part of a record stands at the end of the file: leave it on a line of its own.
+            line = b"\n" + line
+        written = os.write(fd, line)
+        self._torn = written < len(line)
+        if self._torn:
+            self.error = OSError(28, "No space left for a whole record", self.path)
+        return not self._torn
