@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What /proc says of this host and of its process trees.
+
+Nothing here ever raises because a process ended while it was looked at: a value that cannot be
+read is None. All of it takes a root folder, so that a fake /proc can stand in for the real one.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import zlib
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_SIGCHLD_BIT = 1 << 16  # signal 17 in the kernel's masks, whose lowest bit is signal 1
+
+
+class Stat(NamedTuple):
+    """Of /proc/PID/stat what is used here; CPU times are in clock ticks.
+
+    `utime` and `stime` are the process's own, `cutime` and `cstime` those of the children that it
+    has waited for; `starttime` is ticks after boot and tells apart two processes with one pid.
+    """
+
+    pid: int
+    comm: str
+    state: str
+    ppid: int
+    pgrp: int
+    session: int
+    utime: int
+    stime: int
+    cutime: int
+    cstime: int
+    n_threads: int
+    starttime: int
+
+    @property
+    def ended(self) -> bool:
+        """Whether it can run no more (a zombie whose threads have all ended)."""
+        return self.state in "ZX" and self.n_threads <= 1
+
+
+def _read(path: str, size: int = 65536) -> bytes | None:
+    """Return the whole file, or None when it cannot be read."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        data = os.read(fd, size)
+        while len(data) >= size:
+            more = os.read(fd, size)
+            if not more:
+                break
+            data += more
+            size += len(more)
+        return data
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def _parse_stat(data: bytes) -> Stat | None:
+    """Parse /proc/PID/stat; the name may itself hold spaces and brackets."""
+    left, right = data.find(b"("), data.rfind(b")")
+    fields = data[right + 2 :].split(None, 20)
+    if left < 0 or len(fields) < 20:
+        return None
+    try:
+        return Stat(
+            int(data[:left]),
+            data[left + 1 : right].decode("utf-8", "replace"),
+            fields[0].decode("ascii", "replace"),
+            int(fields[1]),
+            int(fields[2]),
+            int(fields[3]),
+            int(fields[11]),
+            int(fields[12]),
+            int(fields[13]),
+            int(fields[14]),
+            int(fields[17]),
+            int(fields[19]),
+        )
+    except ValueError:
+        return None
+
+
+class ProcFS:
+    """The processes of one host.
+
+    Parameters
+    ----------
+    root : str
+        ``/`` for this host; its CPU times are then exact (nanoseconds). Another folder is a fake
+        host, whose CPU times are the clock ticks of its stat files.
+    """
+
+    def __init__(self, root: str = "/") -> None:
+        self.root = root
+        self._proc = os.path.join(root, "proc")
+        self._exact = root == "/"
+        self._stat_fd: int | None = None
+        self._n_cpus: int | None = None
+        self._has_children_files: bool | None = None
+
+    # The host ------------------------------------------------------------------------------
+
+    def boot_id(self) -> str:
+        """Return the boot id, or a stand-in made of the host's name where there is none."""
+        data = _read(f"{self._proc}/sys/kernel/random/boot_id")
+        if data and data.strip():
+            return data.strip().decode("ascii", "replace")
+        return f"{zlib.crc32(os.uname().nodename.encode()):08x}-0000"
+
+    def host_id(self) -> str:
+        """Return the first 12 hexadecimal digits of the boot id."""
+        return self.boot_id().replace("-", "")[:12]
+
+    def n_cpus(self) -> int:
+        """Return how many CPUs were online when this object first looked.
+
+        It stays the same from then on: busy time is CPUs x time, and a cumulative count whose
+        factor changes would jump.
+        """
+        if self._n_cpus is None:
+            data = _read(f"{self._proc}/stat") or b""
+            lines = data.split(b"\n")
+            count = sum(1 for line in lines if line.startswith(b"cpu") and line[3:4].isdigit())
+            self._n_cpus = count or os.cpu_count() or 1
+        return self._n_cpus
+
+    def idle_cpu_s(self) -> float | None:
+        """Return the CPU seconds in which CPUs did nothing for this host, since boot.
+
+        idle + iowait + steal: iowait is idle, and steal went to another virtual machine. None
+        where /proc/stat cannot be read.
+        """
+        try:
+            if self._stat_fd is None:
+                self._stat_fd = os.open(f"{self._proc}/stat", os.O_RDONLY | os.O_CLOEXEC)
+            fields = os.pread(self._stat_fd, 512, 0).split(b"\n", 1)[0].split()
+            ticks = int(fields[4]) + int(fields[5]) + (int(fields[8]) if len(fields) > 8 else 0)
+        except (OSError, ValueError, IndexError):
+            return None
+        return ticks / _TICKS_PER_S
+
+    def busy_cpu_s(self, t_monotonic_s: float) -> float | None:
+        """Return CPUs x monotonic time - idle - iowait - steal: only differences mean something.
+
+        Counting what is left of the idle time, rather than adding up user and system ticks, is
+        the less biased of the two where work is short (interrupts are busy, too).
+
+        Parameters
+        ----------
+        t_monotonic_s : float
+            When /proc/stat is being read, in seconds of CLOCK_MONOTONIC.
+        """
+        idle_cpu_s = self.idle_cpu_s()
+        return None if idle_cpu_s is None else self.n_cpus() * t_monotonic_s - idle_cpu_s
+
+    def memory_bytes(self) -> int | None:
+        """Return the host's memory in bytes."""
+        for line in (_read(f"{self._proc}/meminfo") or b"").split(b"\n"):
+            if line.startswith(b"MemTotal:"):
+                try:
+                    return int(line.split()[1]) * 1024
+                except (ValueError, IndexError):
+                    return None
+        return None
+
+    def cpu_info(self) -> dict[str, Any]:
+        """Return the first CPU: vendor, family, model, stepping (int or None), name, flags."""
+        found: dict[str, str] = {}
+        data = (_read(f"{self._proc}/cpuinfo") or b"").split(b"\n\n", 1)[0]
+        for line in data.decode("utf-8", "replace").splitlines():
+            key, _, value = line.partition(":")
+            found.setdefault(key.strip(), value.strip())
+
+        def number(key: str) -> int | None:
+            try:
+                return int(found[key])
+            except (KeyError, ValueError):
+                return None
+
+        return {
+            "vendor": found.get("vendor_id", ""),
+            "family": number("cpu family"),
+            "model": number("model"),
+            "stepping": number("stepping"),
+            "name": " ".join(found.get("model name", "").split()),
+            "flags": frozenset(found.get("flags", "").split()),
+        }
+
+    # Processes -----------------------------------------------------------------------------
+
+    def stat(self, pid: int) -> Stat | None:
+        """Return the process's stat line, or None when there is no such process."""
+        data = _read(f"{self._proc}/{pid}/stat", 2048)
+        return _parse_stat(data) if data else None
+
+    def children(self, pid: int, n_threads: int | None = None) -> list[int]:
+        """Return the living and zombie children of all threads of a process.
+
+        Parameters
+        ----------
+        n_threads : int, optional
+            Spares the listing of the threads where it is known to be 1.
+        """
+        folder = f"{self._proc}/{pid}/task"
+        threads = [str(pid)]
+        if n_threads != 1:
+            try:
+                threads = os.listdir(folder)
+            except OSError:
+                return []
+        found = []
+        for thread in threads:
+            data = _read(f"{folder}/{thread}/children")
+            if data:
+                found += [int(word) for word in data.split()]
+        return found
+
+    def _by_parent(self) -> dict[int, list[int]]:
+        """Return every process's children from all the stat files (kernels without children)."""
+        found: dict[int, list[int]] = {}
+        try:
+            names = os.listdir(self._proc)
+        except OSError:
+            return found
+        for name in names:
+            stat = self.stat(int(name)) if name.isdigit() else None
+            if stat is not None:
+                found.setdefault(stat.ppid, []).append(stat.pid)
+        return found
+
+    def _walk(self, pid: int, exclude: Collection[int]) -> Iterator[Stat]:
+        """Give a process and its descendants, each parent before its children.
+
+        A parent's count of waited-for children is thus read before the children themselves: one
+        that ends in between is missed until the next time, and never counted twice.
+        """
+        if self._has_children_files is None and os.path.exists(f"{self._proc}/{pid}/task"):
+            self._has_children_files = os.path.exists(f"{self._proc}/{pid}/task/{pid}/children")
+        by_parent = self._by_parent() if self._has_children_files is False else None
+        waiting, seen = [pid], set(exclude)
+        while waiting:
+            this = waiting.pop()
+            if this in seen:
+                continue
+            seen.add(this)
+            stat = self.stat(this)
+            if stat is None:
+                continue
+            yield stat
+            if by_parent is None:
+                waiting += reversed(self.children(this, stat.n_threads))
+            else:
+                waiting += reversed(by_parent.get(this, []))
+
+    def tree(self, pid: int, exclude: Collection[int] = ()) -> list[int]:
+        """Return the process and its living or zombie descendants, itself first.
+
+        Parameters
+        ----------
+        exclude : collection of int
+            Processes left out with all that is below them.
+        """
+        return [stat.pid for stat in self._walk(pid, exclude)]
+
+    def _own_cpu_s(self, stat: Stat) -> float:
+        if self._exact:
+            try:
+                # The kernel's CPU clock of another thread group, MAKE_PROCESS_CPUCLOCK(pid,
+                # CPUCLOCK_SCHED): all threads, in ns, of a zombie as well.
+                return time.clock_gettime((~stat.pid << 3) | 2)
+            except OSError:
+                pass
+        return (stat.utime + stat.stime) / _TICKS_PER_S
+
+    def cpu_s(self, pid: int) -> float | None:
+        """Return the CPU seconds of a process's threads, without its children.
+
+        None when there is no such process. Exact on this host, in clock ticks on a fake one.
+        """
+        stat = self.stat(pid)
+        return None if stat is None else self._own_cpu_s(stat)
+
+    def tree_cpu_s(self, pid: int, exclude: Collection[int] = ()) -> float:
+        """Return the CPU seconds of a tree: own and waited-for children of each process in it.
+
+        0 when there is no such process. Waited-for children are in clock ticks. What a process
+        that ignores SIGCHLD has started is missing once it ended (`sigchld_ignored`).
+        """
+        total = 0.0
+        for stat in self._walk(pid, exclude):
+            total += self._own_cpu_s(stat) + (stat.cutime + stat.cstime) / _TICKS_PER_S
+        return total
+
+    def sigchld_ignored(self, pid: int) -> bool | None:
+        """Return whether the process ignores SIGCHLD, so that its children's CPU time is lost.
+
+        None where it cannot be told. The flag SA_NOCLDWAIT, which does the same, does not show.
+        """
+        for line in (_read(f"{self._proc}/{pid}/status") or b"").split(b"\n"):
+            if line.startswith(b"SigIgn:"):
+                try:
+                    return bool(int(line.split()[1], 16) & _SIGCHLD_BIT)
+                except (ValueError, IndexError):
+                    return None
+        return None
