@@ -1,0 +1,57 @@
+# Two commands on a fresh machine, each sets up all that it needs:
+#   make demo   meter a real structural pipeline on a real head   (T1W=scan.nii.gz for your own)
+#   make test   style, types, architecture and every test
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+T1W ?=
+N_PROCS ?=
+export NO_ET = 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: demo test check clean
+.DELETE_ON_ERROR:
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "python3 -m venv does not work here (Debian: apt install python3-venv)"; exit 2; }
+
+# uv resolves and unpacks several times faster than pip; where it is not to be had, pip serves.
+define install
+	@echo "Installing $(1) (a few minutes the first time) ..."
+	@$(BIN)/python -m pip install --quiet uv 2>/dev/null && \
+	  $(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[$(1)]' || \
+	  $(BIN)/python -m pip install --quiet -e '.[$(1)]'
+	@touch $@
+endef
+
+$(VENV)/.demo-installed: pyproject.toml | $(BIN)/python
+	$(call install,demo)
+
+$(VENV)/.test-installed: pyproject.toml | $(BIN)/python
+	$(call install,test$(comma)demo)
+
+comma := ,
+
+demo: $(VENV)/.demo-installed
+	@$(if $(T1W),,$(BIN)/python workflows/get_demo_image.py)
+	@rm -rf demo-output/work
+	@$(BIN)/nicarbon run workflows/structural.py --work-dir demo-output/work \
+	  --out-dir demo-output/results $(if $(T1W),--t1w '$(T1W)') $(if $(N_PROCS),--n-procs $(N_PROCS))
+
+check: $(VENV)/.test-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/python workflows/get_demo_image.py
+	$(BIN)/pytest
+
+clean:
+	rm -rf $(VENV) .cache demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+	  .import_linter_cache
