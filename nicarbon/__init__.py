@@ -6,19 +6,33 @@ Importing this package loads nothing else: it is imported in every node's proces
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import os
+
+    from nicarbon.run import Run
+
 __version__ = "0.1.0"
 
 __all__ = ["__version__", "open", "plugin"]
 
 
-def plugin(plugin="MultiProc", /, *, run_dir=None, interval_s=None, **plugin_args):  # type: ignore[no-untyped-def]
+def plugin(
+    plugin: Any = "MultiProc",
+    /,
+    *,
+    run_dir: str | None = None,
+    interval_s: float | None = None,
+    **plugin_args: Any,
+) -> Any:
     """Return the metered twin of a nipype plugin: see `nicarbon.engines.nipype.plugin`."""
-    from nicarbon.engines.nipype import plugin as metered
+    from nicarbon.engines import nipype
 
-    return metered(plugin, run_dir=run_dir, interval_s=interval_s, **plugin_args)
+    return nipype.plugin(plugin, run_dir=run_dir, interval_s=interval_s, **plugin_args)
 
 
-def open(path):  # type: ignore[no-untyped-def]  # noqa: A001
+def open(path: str | os.PathLike[str]) -> Run:  # noqa: A001
     """Open a run folder: see `nicarbon.run.Run`."""
     from nicarbon.run import Run
 
