@@ -7,9 +7,12 @@ does; others that can be read stay beside it as checks and are never added.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
+
+from nicarbon.meter.processes import ProcFS
 
 
 class Status(NamedTuple):
@@ -81,7 +84,7 @@ def survey(
     Parameters
     ----------
     root : str
-        The folder that holds ``proc`` and ``sys``.
+        The folder that holds ``sys`` and ``proc``; without ``proc``, this host's is read.
     replay : str, optional
         A recorded samples file to be played back before anything else.
     monotonic_ns : callable
@@ -94,7 +97,8 @@ def survey(
         from nicarbon.meter.sensors import replay as recorded
 
         found.append(recorded.Replay(replay, monotonic_ns))
-    return [*found, rapl.Rapl(root), virtual.Virtual(root)]
+    procfs = ProcFS(root if os.path.isdir(os.path.join(root, "proc")) else "/")
+    return [*found, rapl.Rapl(root, procfs), virtual.Virtual(procfs)]
 
 
 def discover(

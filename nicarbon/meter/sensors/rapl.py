@@ -203,14 +203,17 @@ class Rapl:
     ----------
     root : str
         The folder that holds ``sys``.
+    procfs : ProcFS, optional
+        The host, to say why there are no counters; by default the one in `root`.
     """
 
     name = "rapl"
     method = "measured"
     relative_error = 0.05
 
-    def __init__(self, root: str = "/") -> None:
+    def __init__(self, root: str = "/", procfs: ProcFS | None = None) -> None:
         self._root = root
+        self._procfs = procfs or ProcFS(root)
         self._zones = _zones(root)
         self._account = _account_names(self._zones)
         self.note = _lacks(self._zones, self._account)
@@ -242,10 +245,9 @@ class Rapl:
 
     def _absent(self) -> Status:
         """Say why there are no counters at all."""
-        procfs = ProcFS(self._root)
-        if host.is_virtual_machine(procfs):
+        if host.is_virtual_machine(self._procfs):
             return Status(False, "a virtual machine: its hypervisor shows it no energy counters")
-        if procfs.cpu_info()["vendor"] not in ("GenuineIntel", "AuthenticAMD"):
+        if self._procfs.cpu_info()["vendor"] not in ("GenuineIntel", "AuthenticAMD"):
             return Status(False, "this processor is neither Intel's nor AMD's: it has no RAPL")
         runtime = host.container(self._root)
         if runtime is not None:

@@ -117,16 +117,15 @@ class Virtual:
 
     Parameters
     ----------
-    root : str
-        The folder that holds ``proc``.
+    procfs : ProcFS
+        The host: its CPUs, their family and its memory.
     """
 
     name = "virtual"
     method = "modelled"
     relative_error = 0.0
 
-    def __init__(self, root: str = "/") -> None:
-        procfs = ProcFS(root)
+    def __init__(self, procfs: ProcFS) -> None:
         n_cpus = procfs.n_cpus()
         family = microarchitecture(procfs.cpu_info(), load_table())
         if family is None:

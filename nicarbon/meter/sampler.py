@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process that reads a host's sensors while a run lasts.
+
+It is nobody's child and shares nothing with the pipeline but the run folder: whatever goes wrong
+here is said once on stderr, and the pipeline goes on. It ends with the process that started it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import time
+from typing import Any, Protocol
+
+from nicarbon.meter import host, sensors
+from nicarbon.meter.processes import ProcFS
+from nicarbon.meter.watch import NodeWatch
+from nicarbon.meter.writer import Writer
+
+# Accuracy doesn't depend on the interval: counters are cumulative and CPU times exact. The first
+# minutes are finer so that short runs, and what is tried out first, show a course.
+_FIRST_INTERVAL_S = 1.0
+_LATER_INTERVAL_S = 10.0
+_FIRST_MINUTES_S = 300.0
+# Energy and busy time read further apart than this don't belong together.
+_CONSISTENT_NS = 5_000_000
+_TRIES = 3
+# Without a pidfd (Linux before 5.3) the driver is looked at this often.
+_LOOK_AT_DRIVER_S = 1.0
+_PROGRESS_S = 1.0
+_NS_PER_S = 1_000_000_000
+
+
+class Clock(Protocol):
+    """What tells the time."""
+
+    def monotonic_ns(self) -> int:
+        """Return CLOCK_MONOTONIC in nanoseconds."""
+
+    def unix_ns(self) -> int:
+        """Return nanoseconds since 1970, UTC."""
+
+
+class SystemClock:
+    """The clocks of this host."""
+
+    def monotonic_ns(self) -> int:
+        """Return CLOCK_MONOTONIC in nanoseconds."""
+        return time.monotonic_ns()
+
+    def unix_ns(self) -> int:
+        """Return nanoseconds since 1970, UTC."""
+        return time.time_ns()
+
+
+class Sampler:
+    """Writes one ``samples-*.jsonl``: `open`, then `sample` at each interval, then `close`.
+
+    Parameters
+    ----------
+    run_dir : str
+        The run folder.
+    root : str
+        The folder that holds the sensors' ``sys`` and ``proc``.
+    driver_pid : int, optional
+        The process that this sampler serves.
+    clock : Clock, optional
+        The time; this host's by default.
+    interval_s : float, optional
+        Seconds between samples; by default 1 for five minutes, then 10.
+    replay : str, optional
+        A recorded samples file to be played back instead of this host's sensors.
+    pid : int, optional
+        The process number under which this sampler is known; its own by default.
+    proc_root : str, optional
+        The folder whose ``proc`` holds the processes and the busy time; `root` by default. In a
+        container to which the host's ``sys`` is bound it is ``/``: process numbers differ.
+    """
+
+    def __init__(
+        self,
+        run_dir: str,
+        root: str = "/",
+        driver_pid: int | None = None,
+        clock: Clock | None = None,
+        interval_s: float | None = None,
+        replay: str | None = None,
+        pid: int | None = None,
+        proc_root: str | None = None,
+    ) -> None:
+        self.procfs = ProcFS(proc_root or root)
+        self.run_dir = run_dir
+        self.clock = clock or SystemClock()
+        self.sensors: list[sensors.Sensor] = []
+        self.watch: NodeWatch
+        self._root = root
+        self._replay = replay
+        self._driver_pid = driver_pid
+        self._pid = os.getpid() if pid is None else pid
+        self._interval_s = interval_s
+        self._began_ns = 0
+        self._said: set[str] = set()
+        self._driver_cpu_s: float | None = None
+
+    def open(self) -> None:
+        """Find the sensors and write the host record."""
+        self._began_ns = self.clock.monotonic_ns()
+        self.sensors = sensors.discover(self._root, self._replay, self.clock.monotonic_ns)
+        if self._replay is not None and self.sensors[0].name != "replay":
+            self.say(f"can't replay {self._replay}: it holds no recorded host with samples")
+        self.watch = NodeWatch(self.run_dir, self.procfs, self._pid)
+        name = f"samples-{host.process_key(self.procfs, self._pid)}.jsonl"
+        record = host.describe(
+            self.procfs,
+            [sensors.describe(sensor) for sensor in self.sensors],
+            self._pid,
+            self._began_ns,
+            self.clock.unix_ns(),
+            self.interval_s(),
+            self._driver_pid,
+        )
+        self._writer = Writer(os.path.join(self.run_dir, name))
+        self._write(record)
+
+    def interval_s(self) -> float:
+        """Return the seconds between two samples at this time of the run."""
+        if self._interval_s is not None:
+            return self._interval_s
+        elapsed_ns = self.clock.monotonic_ns() - self._began_ns
+        first = elapsed_ns < _FIRST_MINUTES_S * _NS_PER_S
+        return _FIRST_INTERVAL_S if first else _LATER_INTERVAL_S
+
+    def sample(self) -> dict[str, Any] | None:
+        """Read everything once and write it; return the record, None where it can't be read.
+
+        Spans whose process is gone are written after it, so that their last seconds are in it.
+        """
+        record = self._measure()
+        if record is None:
+            self.say("/proc/stat can't be read: no samples")
+            return None
+        look = self.watch.look()
+        record["spans"] = look.cpu_s
+        record["driver_cpu_s"] = self._driver_tree_cpu_s()
+        record["meter_cpu_s"] = self._own_cpu_s()
+        self._write(record)
+        for span in look.gone:
+            self._write({"kind": "gone", "span": span, "t_monotonic_ns": record["t_monotonic_ns"]})
+        return record
+
+    def close(self, reason: str) -> None:
+        """Write the last line, which says why sampling ends; takes no sample."""
+        self._write(
+            {"kind": "close", "t_monotonic_ns": self.clock.monotonic_ns(), "reason": reason}
+        )
+        self._writer.close()
+
+    def _measure(self) -> dict[str, Any] | None:
+        """Read sensors and idle time close together; the closest of a few tries counts."""
+        best: dict[str, Any] | None = None
+        for _ in range(_TRIES):
+            before_ns = self.clock.monotonic_ns()
+            readings = self._read_sensors()
+            idle_cpu_s = self.procfs.idle_cpu_s()
+            after_ns = self.clock.monotonic_ns()
+            unix_ns = self.clock.unix_ns()
+            if idle_cpu_s is None:
+                return None
+            half_ns = (after_ns - before_ns) // 2
+            t_ns = before_ns + half_ns
+            read_s = (after_ns - before_ns) / _NS_PER_S
+            if best is None or read_s < best["read_s"]:
+                best = {
+                    "kind": "sample",
+                    "t_monotonic_ns": t_ns,
+                    "t_unix_ns": unix_ns - half_ns,
+                    "busy_cpu_s": self.procfs.n_cpus() * t_ns / _NS_PER_S - idle_cpu_s,
+                    "readings": readings,
+                    "read_s": read_s,
+                }
+            if after_ns - before_ns <= _CONSISTENT_NS:
+                break
+        return best
+
+    def _read_sensors(self) -> dict[str, int | None]:
+        readings: dict[str, int | None] = {}
+        for sensor in self.sensors:
+            readings.update(self._read_sensor(sensor))
+        return readings
+
+    def _read_sensor(self, sensor: sensors.Sensor) -> dict[str, int | None]:
+        try:
+            return sensor.read()
+        except Exception as error:
+            # A sensor may be somebody else's; its failure is a missing reading, no more.
+            self.say(f"the sensor {sensor.name} fails: {error}")
+            return {d["name"]: None for d in sensor.domains if d.get("model") is None}
+
+    def _driver_tree_cpu_s(self) -> float | None:
+        """Return what the driver's tree has used, never less than before; None without a driver.
+
+        Once it is gone its last count stays.
+        """
+        if self._driver_pid is None:
+            return None
+        if self.procfs.stat(self._driver_pid) is not None:
+            cpu_s = round(self.procfs.tree_cpu_s(self._driver_pid, {self._pid}), 6)
+            self._driver_cpu_s = max(cpu_s, self._driver_cpu_s or 0.0)
+        return self._driver_cpu_s
+
+    def _own_cpu_s(self) -> float:
+        if self.procfs.root == "/":
+            return time.process_time()
+        return self.procfs.cpu_s(self._pid) or 0.0
+
+    def _write(self, record: dict[str, Any]) -> None:
+        if not self._writer.write(record):
+            self.say(f"{self._writer.path} can't be written: {self._writer.error}")
+
+    def say(self, what: str) -> None:
+        """Say something on stderr, once."""
+        if what not in self._said:
+            self._said.add(what)
+            with contextlib.suppress(OSError, ValueError):
+                print(f"nicarbon: sampler: {what}", file=sys.stderr, flush=True)
+
+
+class _Ends:
+    """Knows when to stop: SIGTERM, or the end of the driver.
+
+    Parameters
+    ----------
+    driver_pid : int
+        The driver.
+    """
+
+    def __init__(self, driver_pid: int) -> None:
+        self._driver_pid = driver_pid
+        self._procfs = ProcFS("/")
+        stat = self._procfs.stat(driver_pid)
+        self._starttime = stat.starttime if stat else None
+        self._pidfd: int | None = None
+        # With an old kernel or C library, or a driver that is gone already, it is looked for.
+        with contextlib.suppress(OSError, AttributeError):
+            self._pidfd = os.pidfd_open(driver_pid)
+        self._wake, wake = os.pipe()
+        os.set_blocking(self._wake, False)
+        os.set_blocking(wake, False)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, lambda number, frame: None)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def wait(self, timeout_s: float) -> str | None:
+        """Wait; return why to stop, or None when the time is up."""
+        until = time.monotonic() + timeout_s
+        while True:
+            left_s = max(until - time.monotonic(), 0.0)
+            watched = [self._wake]
+            if self._pidfd is None:
+                left_s = min(left_s, _LOOK_AT_DRIVER_S)
+            else:
+                watched.append(self._pidfd)
+            ready = select.select(watched, [], [], left_s)[0]
+            if self._wake in ready and bytes([signal.SIGTERM]) in os.read(self._wake, 4096):
+                return "stopped"
+            if self._pidfd in ready or (self._pidfd is None and self._driver_ended()):
+                return "driver ended"
+            if time.monotonic() >= until:
+                return None
+
+    def _driver_ended(self) -> bool:
+        stat = self._procfs.stat(self._driver_pid)
+        return stat is None or stat.starttime != self._starttime or stat.ended
+
+
+def _run(sampler: Sampler, ends: _Ends, progress_mode: str | None) -> None:
+    """Sample until it is time to stop, then once more."""
+    sampler.open()
+    progress = None
+    if progress_mode is not None:
+        from nicarbon.meter.progress import Progress
+
+        progress = Progress(
+            progress_mode, sampler.run_dir, sampler.procfs, sampler.sensors, sampler.watch
+        )
+    record = sampler.sample()
+    # The driver waits for this line; the end of this output tells it that all is written.
+    with contextlib.suppress(OSError):
+        os.write(1, b"ready %d\n" % os.getpid())
+    reason = None
+    due_s = time.monotonic()
+    while reason is None:
+        now_s = time.monotonic()
+        interval_s = sampler.interval_s()
+        if now_s >= due_s:
+            # On a grid of the shared clock, so that several samplers of one host agree.
+            due_s = (now_s // interval_s + 1) * interval_s
+        if progress is None:
+            reason = ends.wait(due_s - now_s)
+        else:
+            reason = ends.wait(min(due_s - now_s, _PROGRESS_S))
+        if reason is not None or time.monotonic() >= due_s:
+            record = sampler.sample() or record
+        elif progress is not None:
+            sampler.watch.follow()
+        if progress is not None:
+            progress.show(record)
+    if progress is not None:
+        progress.end()
+    sampler.close(reason)
+
+
+def _options(argv: list[str]) -> dict[str, str]:
+    """Return the options by name; argparse would cost more than the rest of the start."""
+    return {"run_dir": argv[0], **dict(zip(argv[1::2], argv[2::2]))}
+
+
+def main(argv: list[str]) -> int:
+    """Run the sampler; return at once in the process that was started, which is only its parent.
+
+    Parameters
+    ----------
+    argv : list of str
+        ``RUN_DIR --driver-pid PID [--interval S] [--host-root DIR] [--replay FILE]
+        [--progress lines|tty]``, as `nicarbon.meter.session` gives them.
+    """
+    options = _options(argv)
+    # The process that goes on must never be a child of the user's: os.wait() would meet it.
+    if os.fork() != 0:
+        return 0
+    interval = options.get("--interval")
+    driver_pid = int(options["--driver-pid"])
+    sampler = Sampler(
+        os.path.abspath(options["run_dir"]),
+        options.get("--host-root", "/"),
+        driver_pid,
+        interval_s=None if interval is None else float(interval),
+        replay=options.get("--replay"),
+        proc_root="/",
+    )
+    try:
+        _run(sampler, _Ends(driver_pid), options.get("--progress"))
+    except Exception as error:
+        # The last guard: one line, no traceback; the pipeline goes on unsampled.
+        sampler.say(f"ends, energy is missing from here on: {error!r}")
+        return 1
+    return 0

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the node files of this host say while the nodes run, read as they grow.
+
+Finds the nodes that began and have not ended, what they have used so far, and those whose process
+is gone. Files whose process has ended are read to their end once and then forgotten: a long run
+makes thousands, and a look must stay cheap.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from typing import Any, NamedTuple
+
+from nicarbon.meter.processes import ProcFS
+
+# A file made within a clock tick of the last look may not have changed the folder's time.
+_FOLDER_TIME_GRAIN_NS = 100_000_000
+# Network file systems may show a new file late.
+_RELIST_AFTER_NS = 30_000_000_000
+_CHUNK = 1 << 16
+
+
+class OpenSpan(NamedTuple):
+    """A node that began and has not ended.
+
+    Attributes
+    ----------
+    span, node : str
+        Its span and the node's name.
+    parent : str or None
+        The span in which it runs.
+    cpu_base_s : float
+        CPU seconds of its process's tree when it began.
+    """
+
+    span: str
+    node: str
+    parent: str | None
+    cpu_base_s: float
+
+
+class Look(NamedTuple):
+    """What one look found.
+
+    Attributes
+    ----------
+    cpu_s : dict
+        CPU seconds so far of each running node, by span.
+    gone : list of str
+        Spans whose process ended without an end record.
+    """
+
+    cpu_s: dict[str, float]
+    gone: list[str]
+
+
+class _NodeFile:
+    """One growing file; `partial` is a last line that isn't whole yet."""
+
+    def __init__(self, fd: int, pid: int, starttime: int) -> None:
+        self.fd = fd
+        self.pid = pid
+        self.starttime = starttime
+        self.offset = 0
+        self.partial = b""
+        self.open: dict[str, OpenSpan] = {}
+
+    def new_lines(self) -> list[bytes]:
+        """Return the whole lines that came since the last call."""
+        data = self.partial
+        try:
+            while True:
+                chunk = os.pread(self.fd, _CHUNK, self.offset)
+                self.offset += len(chunk)
+                data += chunk
+                if len(chunk) < _CHUNK:
+                    break
+        except OSError:
+            pass
+        lines = data.split(b"\n")
+        self.partial = lines.pop()
+        return lines
+
+
+def _process_of(name: str, prefix: str) -> tuple[int, int] | None:
+    """Return pid and start time of a ``<prefix><pid>-<starttime>.jsonl``, else None."""
+    if not name.startswith(prefix) or not name.endswith(".jsonl"):
+        return None
+    pid, _, starttime = name[len(prefix) : -len(".jsonl")].partition("-")
+    if not (pid.isdigit() and starttime.isdigit()):
+        return None
+    return int(pid), int(starttime)
+
+
+def _alone(spans: dict[str, OpenSpan]) -> bool:
+    """Tell whether the spans are nested in one another, so that one tree is all of theirs.
+
+    Two that run side by side in one process can't be told apart by its CPU time.
+    """
+    outermost = [span for span in spans.values() if span.parent not in spans]
+    parents = [span.parent for span in spans.values() if span.parent in spans]
+    return len(outermost) == 1 and len(parents) == len(set(parents))
+
+
+class NodeWatch:
+    """Follows the ``nodes-*.jsonl`` of one host in a run folder.
+
+    Parameters
+    ----------
+    run_dir : str
+        The run folder; that it vanishes is no error.
+    procfs : ProcFS
+        The host's processes.
+    own_pid : int
+        The sampler, which belongs to no node.
+
+    Attributes
+    ----------
+    done : dict
+        Outcome by the name of each node that ended or was found in the cache.
+    """
+
+    def __init__(self, run_dir: str, procfs: ProcFS, own_pid: int) -> None:
+        self._run_dir = run_dir
+        self._procfs = procfs
+        self._own_pid = own_pid
+        self._prefix = f"nodes-{procfs.host_id()}-"
+        self._listed_at_ns: int | None = None
+        self._folder_ns = -1
+        self._known: set[str] = set()
+        self._files: dict[str, _NodeFile] = {}
+        self._cpu_s: dict[str, float] = {}
+        self.done: dict[str, str] = {}
+
+    def running(self) -> list[OpenSpan]:
+        """Return the nodes that run now, without those that run inside another one."""
+        return [
+            span
+            for file in self._files.values()
+            for span in file.open.values()
+            if span.parent not in file.open
+        ]
+
+    def follow(self) -> None:
+        """Read what was written since the last call, without looking at any process."""
+        self._find_files()
+        for file in self._files.values():
+            self._read(file)
+
+    def look(self) -> Look:
+        """Read what was written, and count what the running nodes have used so far."""
+        self._find_files()
+        gone: list[str] = []
+        others = {file.pid for file in self._files.values()} | {self._own_pid}
+        for name, file in list(self._files.items()):
+            # First the process, then the file: what an ended process wrote is all there.
+            stat = self._procfs.stat(file.pid)
+            alive = stat is not None and stat.starttime == file.starttime
+            ended = not alive or (stat is not None and stat.ended)
+            self._read(file)
+            if alive and file.open and _alone(file.open):
+                self._beat(file, others - {file.pid})
+            if ended:
+                gone += file.open
+                os.close(file.fd)
+                del self._files[name]
+        running = {span for file in self._files.values() for span in file.open} | set(gone)
+        self._cpu_s = {span: cpu_s for span, cpu_s in self._cpu_s.items() if span in running}
+        return Look(dict(self._cpu_s), gone)
+
+    def _beat(self, file: _NodeFile, exclude: set[int]) -> None:
+        """Note what a process's spans have used; never less than before."""
+        tree_cpu_s = self._procfs.tree_cpu_s(file.pid, exclude)
+        for span in file.open.values():
+            cpu_s = max(round(tree_cpu_s - span.cpu_base_s, 6), 0.0)
+            self._cpu_s[span.span] = max(cpu_s, self._cpu_s.get(span.span, 0.0))
+
+    def _find_files(self) -> None:
+        """Open the files that are new; the folder is listed only when it changed."""
+        now_ns = time.monotonic_ns()
+        try:
+            folder_ns = os.stat(self._run_dir).st_mtime_ns
+        except OSError:
+            return
+        recent = self._listed_at_ns is None or now_ns - self._listed_at_ns > _RELIST_AFTER_NS
+        if not recent and folder_ns == self._folder_ns:
+            return
+        # Known to be complete only if the folder has been at rest for longer than a tick.
+        at_rest = time.time_ns() - folder_ns > _FOLDER_TIME_GRAIN_NS
+        self._folder_ns = folder_ns if at_rest else -1
+        self._listed_at_ns = now_ns
+        try:
+            names = os.listdir(self._run_dir)
+        except OSError:
+            return
+        for name in names:
+            process = None if name in self._known else _process_of(name, self._prefix)
+            if process is not None:
+                self._open(name, *process)
+
+    def _open(self, name: str, pid: int, starttime: int) -> None:
+        path = os.path.join(self._run_dir, name)
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            # Perhaps too many are open: the next look tries again.
+            self._folder_ns = -1
+            return
+        self._known.add(name)
+        self._files[name] = _NodeFile(fd, pid, starttime)
+
+    def _read(self, file: _NodeFile) -> None:
+        for line in file.new_lines():
+            # One torn by a full disk is skipped; the reader of the run counts such lines.
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+                self._note(file, json.loads(line))
+
+    def _note(self, file: _NodeFile, record: dict[str, Any]) -> None:
+        kind = record.get("kind")
+        if kind == "start":
+            span = record["span"]
+            base_s = float(record["cpu_base_s"])
+            file.open[span] = OpenSpan(span, str(record["node"]), record.get("parent"), base_s)
+        elif kind == "end":
+            began = file.open.pop(record["span"], None)
+            if began is not None:
+                self.done[began.node] = str(record["outcome"])
+        elif kind == "cached":
+            self.done[str(record["node"])] = "cached"
