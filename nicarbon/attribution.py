@@ -3,9 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from math import fsum
+
 import msgspec
 
-from nicarbon.records import RunFacts, Sensor
+from nicarbon import curves, shares, timeline
+from nicarbon.intervals import Interval, length_s, union, without
+from nicarbon.records import Cached, Driver, NodeFile, RunFacts, SampleFile, Sensor
+from nicarbon.units import NS_PER_S
 
 
 class SpanEnergy(msgspec.Struct, frozen=True):
@@ -102,6 +108,189 @@ class Attribution(msgspec.Struct, frozen=True):
     spans: tuple[SpanEnergy, ...]
 
 
+# From the surest to the weakest.
+_METHODS = ("measured", "modelled", "assumed")
+
+_UNFINISHED = {
+    "killed": "it was killed: CPU time after its last sample is not known",
+    "running": "it had not ended: CPU time after its last sample is not known",
+}
+
+
 def attribute(facts: RunFacts) -> Attribution:
-    """Divide the energy of every host among engine, meter, others and node executions."""
-    raise NotImplementedError
+    """Divide the energy of every host among engine, meter, others and node executions.
+
+    Parameters
+    ----------
+    facts : RunFacts
+        What a run folder holds.
+
+    Returns
+    -------
+    Attribution
+        Hosts by their id; executions by host, start and span. A node whose result the engine
+        found without calling it is an execution of no length, with outcome ``cached``.
+    """
+    hosts = []
+    spans: list[SpanEnergy] = []
+    names = {file.process.host for file in facts.node_files}
+    for name in sorted(names | {file.host.host for file in facts.sample_files}):
+        node_files = [file for file in facts.node_files if file.process.host == name]
+        sample_files = [file for file in facts.sample_files if file.host.host == name]
+        host, of_host = _attribute_host(name, node_files, sample_files)
+        hosts.append(host)
+        spans += of_host
+    return Attribution(tuple(hosts), tuple(spans))
+
+
+def _attribute_host(
+    name: str, node_files: list[NodeFile], sample_files: list[SampleFile]
+) -> tuple[HostEnergy, list[SpanEnergy]]:
+    readings = timeline.merge(sample_files)
+    ran = curves.executions(node_files, sample_files, readings)
+    window = _window(node_files, sample_files, ran.values())
+    header = sample_files[timeline.best_header(sample_files)].host if sample_files else None
+    domains = timeline.account(header.sensors) if header else []
+    allowed = union([*window, *_sessions(sample_files)])
+    lines = timeline.timelines(readings, domains, allowed)
+    divided = [shares.divide(line, ran, node_files, sample_files) for line in lines]
+    idle_power_w = header.idle_power_w if header else None
+    method = max((sensor.method for sensor, _ in domains), key=_METHODS.index, default="assumed")
+    spans = [_span(e, ran, divided, method, idle_power_w) for e in ran.values()]
+    spans += _never_called(node_files, method)
+    spans.sort(key=lambda span: (span.start_s, span.span))
+    nodes_j = fsum(span.energy_j or 0.0 for span in spans)
+    engine_j = fsum(parts.engine_j for parts in divided)
+    meter_j = fsum(parts.meter_j for parts in divided)
+    other_j = fsum(parts.other_j for parts in divided)
+    unattributed_j = fsum(parts.unattributed_j for parts in divided)
+    energy_j = fsum(line.recount_j for line in lines)
+    uncovered = union(hole for line in lines for hole in without(window, line.covered_intervals()))
+    host = HostEnergy(
+        host=name,
+        hostname=_hostname(node_files, sample_files),
+        energy_j=energy_j,
+        energy_low_j=fsum(x for line in lines for x in line.low_j),
+        energy_high_j=fsum(x for line in lines for x in line.high_j),
+        nodes_j=nodes_j,
+        engine_j=engine_j,
+        meter_j=meter_j,
+        other_j=other_j,
+        unattributed_j=unattributed_j,
+        residual_j=energy_j - fsum((nodes_j, engine_j, meter_j, other_j, unattributed_j)),
+        uncovered_s=length_s(uncovered if lines else window),
+        idle_power_w=idle_power_w,
+        busy_cpu_s=_busy_cpu_s(readings, allowed),
+        scaled_cpu_s=divided[0].scaled_cpu_s if divided else 0.0,
+        duration_s=length_s(window),
+        sensors=header.sensors if header else (),
+    )
+    return host, spans
+
+
+def _hostname(node_files: list[NodeFile], sample_files: list[SampleFile]) -> str:
+    """Return the first name that is known; a file whose header was torn knows none."""
+    names = [file.host.hostname for file in sample_files]
+    names += [file.process.hostname for file in node_files]
+    return next((name for name in names if name), "")
+
+
+def _sessions(sample_files: list[SampleFile]) -> list[Interval]:
+    """Return when each sampler was reading."""
+    times = [[sample.t_monotonic_ns for sample in file.samples] for file in sample_files]
+    return [(min(of_file), max(of_file)) for of_file in times if of_file]
+
+
+def _window(
+    node_files: list[NodeFile],
+    sample_files: list[SampleFile],
+    ran: Iterable[curves.Execution],
+) -> list[Interval]:
+    """Return the lifetimes of the run's drivers; without any, when anything was recorded.
+
+    A driver that was killed lived until the last that its files or its sampler say of it.
+    """
+    lives = []
+    for file in node_files:
+        marks = [line.t_monotonic_ns for line in file.lines if isinstance(line, Driver)]
+        if not marks:
+            continue
+        if not any(isinstance(line, Driver) and line.event == "end" for line in file.lines):
+            key = file.process.key
+            marks += [e.end_ns for e in ran if e.driver == key]
+            marks += [
+                last for f in sample_files if f.host.driver == key for _, last in _sessions([f])
+            ]
+        lives.append((min(marks), max(marks)))
+    if not lives:
+        lives = _sessions(sample_files)
+        lives += [(e.start.t_monotonic_ns, e.end_ns) for e in ran]
+    return union(lives)
+
+
+def _busy_cpu_s(readings: Sequence[timeline.Reading], allowed: Sequence[Interval]) -> float:
+    """Return the CPU seconds of the whole host in the run's time."""
+    total_s = 0.0
+    for first, last in allowed:
+        busy = [r.sample.busy_cpu_s for r in readings if first <= r.sample.t_monotonic_ns <= last]
+        if busy:
+            total_s += busy[-1] - busy[0]
+    return total_s
+
+
+def _span(
+    execution: curves.Execution,
+    ran: Mapping[str, curves.Execution],
+    divided: Sequence[shares.Parts],
+    method: str,
+    idle_power_w: float | None,
+) -> SpanEnergy:
+    start, end = execution.start, execution.end
+    of_span = [parts.shares[start.span] for parts in divided if start.span in parts.shares]
+    energy_j = fsum(share.energy_j for share in of_span) if of_span else None
+    active_j = None
+    if energy_j is not None and idle_power_w is not None:
+        # Idle power is the whole account's: it is counted once, with the largest set of domains.
+        active_j = energy_j - idle_power_w * of_span[0].host_s
+    cpu_incomplete = end.cpu_incomplete if end else _UNFINISHED[execution.outcome]
+    return SpanEnergy(
+        span=start.span,
+        node=start.node,
+        host=execution.process.host,
+        outcome=execution.outcome,
+        start_s=start.t_monotonic_ns / NS_PER_S,
+        end_s=execution.end_ns / NS_PER_S,
+        start_unix_s=start.t_unix_ns / NS_PER_S,
+        cpu_s=curves.own_cpu_s(execution, ran),
+        energy_j=energy_j,
+        sensor_low_j=fsum(share.low_j for share in of_span),
+        sensor_high_j=fsum(share.high_j for share in of_span),
+        shared_j=fsum(share.shared_j for share in of_span),
+        active_j=active_j,
+        cpu_incomplete=cpu_incomplete,
+        error=end.error if end else None,
+        method=method,
+        parent=start.parent,
+        map_node=start.map_node,
+        index=start.index,
+    )
+
+
+def _never_called(node_files: Iterable[NodeFile], method: str) -> list[SpanEnergy]:
+    """Return the nodes whose result the engine found without calling them."""
+    return [
+        SpanEnergy(
+            span=f"{file.process.key}-cached-{i}",
+            node=line.node,
+            host=file.process.host,
+            outcome="cached",
+            start_s=line.t_monotonic_ns / NS_PER_S,
+            end_s=line.t_monotonic_ns / NS_PER_S,
+            start_unix_s=line.t_unix_ns / NS_PER_S,
+            cpu_s=0.0,
+            energy_j=None,
+            method=method,
+        )
+        for file in node_files
+        for i, line in enumerate(line for line in file.lines if isinstance(line, Cached))
+    ]

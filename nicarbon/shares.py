@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Divide the energy of each interval by CPU seconds: E x c / B for everybody, and no more.
+
+Nothing here knows where energy or CPU seconds come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import fsum
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from nicarbon import curves
+from nicarbon.records import NodeFile, SampleFile
+from nicarbon.timeline import Timeline
+from nicarbon.units import NS_PER_S
+
+
+class Share(msgspec.Struct, frozen=True):
+    """What one execution gets on one timeline.
+
+    Attributes
+    ----------
+    energy_j, low_j, high_j : float
+        Its share of the central, lowest and highest energy that the sensors allow.
+    shared_j : float
+        Its energy weighted by the part of the busy time that was somebody else's.
+    host_s : float
+        The seconds of the whole host that it answers for: its share of each interval's length.
+    """
+
+    energy_j: float
+    low_j: float
+    high_j: float
+    shared_j: float
+    host_s: float
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """How the energy of one timeline is divided; `shares` by span.
+
+    `scaled_cpu_s` are the CPU seconds that were claimed beyond what the host was busy.
+    """
+
+    shares: dict[str, Share]
+    engine_j: float
+    meter_j: float
+    other_j: float
+    unattributed_j: float
+    scaled_cpu_s: float
+
+
+def divide(
+    line: Timeline,
+    ran: Mapping[str, curves.Execution],
+    node_files: Sequence[NodeFile],
+    sample_files: Sequence[SampleFile],
+) -> Parts:
+    """Divide a timeline's energy among the executions, engines and meters of its host.
+
+    Parameters
+    ----------
+    line : Timeline
+        Energy and busy CPU seconds of the host.
+    ran : mapping
+        The executions on the host by span.
+    node_files, sample_files : sequence
+        The host's, for what drivers and samplers used.
+    """
+    nodes = _nodes_on_grid(line, ran)
+    n = len(line.covered)
+    by_driver: dict[str | None, NDArray[np.float64]] = {
+        curves.driver_of(file): np.zeros(n) for file in node_files
+    }
+    for span, piece in nodes.items():
+        by_driver[ran[span].driver][piece.where] += piece.cpu_s
+    nodes_s = sum(by_driver.values(), np.zeros(n))
+    engine_s = np.zeros(n)
+    for key, of_driver_s in by_driver.items():
+        if key is not None:
+            engine_s += curves.engine_on_grid(
+                node_files, sample_files, key, of_driver_s, line.t_ns
+            )
+    meter_s = np.zeros(n)
+    for file in sample_files:
+        meter_s += curves.on_whole_grid(curves.meter_points(file), line.t_ns)
+
+    ours_s = nodes_s + engine_s + meter_s
+    measured_s = np.maximum(line.busy_cpu_s, 0.0)
+    busy_s = np.maximum(measured_s, ours_s)
+    nobody = busy_s == 0
+    # Where nothing was busy nobody has a share, so what is divided by does not matter.
+    divisor_s = np.where(nobody, 1.0, busy_s)
+    return Parts(
+        shares=_shares(line, nodes, divisor_s),
+        engine_j=fsum(line.energy_j * engine_s / divisor_s),
+        meter_j=fsum(line.energy_j * meter_s / divisor_s),
+        other_j=fsum(line.energy_j * (busy_s - ours_s) / divisor_s),
+        unattributed_j=fsum(line.energy_j[nobody]),
+        scaled_cpu_s=fsum((ours_s - measured_s).clip(0.0)[line.covered]),
+    )
+
+
+def _nodes_on_grid(line: Timeline, ran: Mapping[str, curves.Execution]) -> dict[str, curves.Piece]:
+    """Return what each execution itself used in the intervals that it touches.
+
+    A cached one is no node: its hashing is the engine's.
+    """
+    counted = {span: e for span, e in ran.items() if e.outcome != "cached"}
+    whole = {span: curves.on_grid(e.points, line.t_ns) for span, e in counted.items()}
+    return {
+        span: curves.own_on_grid(e, whole, curves.own_cpu_s(e, ran)) for span, e in counted.items()
+    }
+
+
+def _shares(
+    line: Timeline, nodes: Mapping[str, curves.Piece], busy_s: NDArray[np.float64]
+) -> dict[str, Share]:
+    """Return the shares of the executions that a covered interval touches."""
+    seconds = np.diff(line.t_ns) / NS_PER_S * line.covered
+    shares = {}
+    for span, piece in nodes.items():
+        where = piece.where
+        if line.covered[where].any():
+            part = piece.cpu_s / busy_s[where]
+            energy_j = line.energy_j[where] * part
+            shares[span] = Share(
+                energy_j=float(energy_j.sum()),
+                low_j=float(line.low_j[where] @ part),
+                high_j=float(line.high_j[where] @ part),
+                shared_j=float(energy_j @ (1.0 - part)),
+                host_s=float(seconds[where] @ part),
+            )
+    return shares
