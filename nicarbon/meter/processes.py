@@ -237,8 +237,8 @@ class ProcFS:
                 found.setdefault(stat.ppid, []).append(stat.pid)
         return found
 
-    def _walk(self, pid: int, exclude: Collection[int]) -> Iterator[Stat]:
-        """Give a process and its descendants, each parent before its children.
+    def _walk(self, pid: int, exclude: Collection[int]) -> Iterator[tuple[Stat, list[int]]]:
+        """Give a process and its descendants with their children, parents first.
 
         A parent's count of waited-for children is thus read before the children themselves: one
         that ends in between is missed until the next time, and never counted twice.
@@ -255,11 +255,12 @@ class ProcFS:
             stat = self.stat(this)
             if stat is None:
                 continue
-            yield stat
             if by_parent is None:
-                waiting += reversed(self.children(this, stat.n_threads))
+                children = self.children(this, stat.n_threads)
             else:
-                waiting += reversed(by_parent.get(this, []))
+                children = by_parent.get(this, [])
+            yield stat, children
+            waiting += reversed(children)
 
     def tree(self, pid: int, exclude: Collection[int] = ()) -> list[int]:
         """Return the process and its living or zombie descendants, itself first.
@@ -269,7 +270,7 @@ class ProcFS:
         exclude : collection of int
             Processes left out with all that is below them.
         """
-        return [stat.pid for stat in self._walk(pid, exclude)]
+        return [stat.pid for stat, _ in self._walk(pid, exclude)]
 
     def _own_cpu_s(self, stat: Stat) -> float:
         if self._exact:
@@ -289,16 +290,47 @@ class ProcFS:
         stat = self.stat(pid)
         return None if stat is None else self._own_cpu_s(stat)
 
-    def tree_cpu_s(self, pid: int, exclude: Collection[int] = ()) -> float:
+    def tree_cpu_s(
+        self,
+        pid: int,
+        exclude: Collection[int] = (),
+        known: dict[int, tuple[float, list[int]]] | None = None,
+    ) -> float:
         """Return the CPU seconds of a tree: own and waited-for children of each process in it.
 
         0 when there is no such process. Waited-for children are in clock ticks. What a process
         that ignores SIGCHLD has started is missing once it ended (`sigchld_ignored`).
+
+        Parameters
+        ----------
+        exclude : collection of int
+            Processes left out with all that is below them.
+        known : dict, optional
+            CPU seconds and children of the processes that were read already at this moment: they
+            are not read again, and those that are read are added. A tree and the trees inside it
+            are then counted at one moment, and for the price of one.
         """
+        known = {} if known is None else known
         total = 0.0
-        for stat in self._walk(pid, exclude):
-            total += self._own_cpu_s(stat) + (stat.cutime + stat.cstime) / _TICKS_PER_S
+        waiting, seen = [pid], set(exclude)
+        while waiting:
+            this = waiting.pop()
+            if this in seen:
+                continue
+            seen.add(this)
+            if this not in known:
+                self._add(this, exclude, known)
+            if this in known:
+                cpu_s, children = known[this]
+                total += cpu_s
+                waiting += children
         return total
+
+    def _add(self, pid: int, exclude: Collection[int], known: dict[int, Any]) -> None:
+        """Read a process and what is below it."""
+        for stat, children in self._walk(pid, exclude):
+            cpu_s = self._own_cpu_s(stat) + (stat.cutime + stat.cstime) / _TICKS_PER_S
+            known[stat.pid] = (cpu_s, children)
 
     def sigchld_ignored(self, pid: int) -> bool | None:
         """Return whether the process ignores SIGCHLD, so that its children's CPU time is lost.

@@ -142,9 +142,10 @@ class Sampler:
         if record is None:
             self.say("/proc/stat can't be read: no samples")
             return None
-        look = self.watch.look()
+        known: dict[int, tuple[float, list[int]]] = {}
+        record["driver_cpu_s"] = self._driver_tree_cpu_s(known)
+        look = self.watch.look(known)
         record["spans"] = look.cpu_s
-        record["driver_cpu_s"] = self._driver_tree_cpu_s()
         record["meter_cpu_s"] = self._own_cpu_s()
         self._write(record)
         for span in look.gone:
@@ -199,7 +200,7 @@ class Sampler:
             self.say(f"the sensor {sensor.name} fails: {error}")
             return {d["name"]: None for d in sensor.domains if d.get("model") is None}
 
-    def _driver_tree_cpu_s(self) -> float | None:
+    def _driver_tree_cpu_s(self, known: dict[int, tuple[float, list[int]]]) -> float | None:
         """Return what the driver's tree has used, never less than before; None without a driver.
 
         Once it is gone its last count stays.
@@ -207,7 +208,7 @@ class Sampler:
         if self._driver_pid is None:
             return None
         if self.procfs.stat(self._driver_pid) is not None:
-            cpu_s = round(self.procfs.tree_cpu_s(self._driver_pid, {self._pid}), 6)
+            cpu_s = round(self.procfs.tree_cpu_s(self._driver_pid, {self._pid}, known), 6)
             self._driver_cpu_s = max(cpu_s, self._driver_cpu_s or 0.0)
         return self._driver_cpu_s
 

@@ -150,8 +150,14 @@ class NodeWatch:
         for file in self._files.values():
             self._read(file)
 
-    def look(self) -> Look:
-        """Read what was written, and count what the running nodes have used so far."""
+    def look(self, known: dict[int, tuple[float, list[int]]] | None = None) -> Look:
+        """Read what was written, and count what the running nodes have used so far.
+
+        Parameters
+        ----------
+        known : dict, optional
+            Processes that were counted at this moment already, see `ProcFS.tree_cpu_s`.
+        """
         self._find_files()
         gone: list[str] = []
         others = {file.pid for file in self._files.values()} | {self._own_pid}
@@ -162,7 +168,7 @@ class NodeWatch:
             ended = not alive or (stat is not None and stat.ended)
             self._read(file)
             if alive and file.open and _alone(file.open):
-                self._beat(file, others - {file.pid})
+                self._beat(file, others - {file.pid}, known)
             if ended:
                 gone += file.open
                 os.close(file.fd)
@@ -171,9 +177,11 @@ class NodeWatch:
         self._cpu_s = {span: cpu_s for span, cpu_s in self._cpu_s.items() if span in running}
         return Look(dict(self._cpu_s), gone)
 
-    def _beat(self, file: _NodeFile, exclude: set[int]) -> None:
+    def _beat(
+        self, file: _NodeFile, exclude: set[int], known: dict[int, tuple[float, list[int]]] | None
+    ) -> None:
         """Note what a process's spans have used; never less than before."""
-        tree_cpu_s = self._procfs.tree_cpu_s(file.pid, exclude)
+        tree_cpu_s = self._procfs.tree_cpu_s(file.pid, exclude, known)
         for span in file.open.values():
             cpu_s = max(round(tree_cpu_s - span.cpu_base_s, 6), 0.0)
             self._cpu_s[span.span] = max(cpu_s, self._cpu_s.get(span.span, 0.0))

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A fake /proc and /sys, written by hand: what the kernel would show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+XEON = {"vendor_id": "GenuineIntel", "cpu family": "6", "model": "85", "stepping": "7"}
+
+
+class FakeHost:
+    """Writes what a test needs below `root`; files are changed in place, as the kernel's are."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.path = str(root)
+        self.boot_id("aaaabbbb-cccc-dddd-eeee-ffff00001111")
+        self.idle_ticks(1000)
+
+    def write(self, path: str, text: str) -> Path:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        return file
+
+    def boot_id(self, boot_id: str) -> None:
+        self.write("proc/sys/kernel/random/boot_id", f"{boot_id}\n")
+
+    def idle_ticks(self, idle: int, iowait: int = 0, steal: int = 0, n_cpus: int = 2) -> None:
+        cpus = "".join(f"cpu{n} 0 0 0 0 0 0 0 0 0 0\n" for n in range(n_cpus))
+        self.write("proc/stat", f"cpu  9 9 9 {idle} {iowait} 9 9 {steal} 9 9\n{cpus}intr 1 2 3\n")
+
+    def cpu(self, name: str = "", flags: str = "fpu sse2", **fields: str) -> None:
+        fields = {**fields, "model name": name, "flags": flags}
+        lines = "".join(f"{key}\t: {value}\n" for key, value in fields.items())
+        self.write("proc/cpuinfo", f"processor\t: 0\n{lines}\nprocessor\t: 1\nmodel\t: 999\n")
+
+    def memory(self, kilobytes: int) -> None:
+        self.write("proc/meminfo", f"MemTotal:       {kilobytes} kB\nMemFree: 1 kB\n")
+
+    def process(
+        self,
+        pid: int,
+        parent: int = 1,
+        *,
+        own: int = 0,
+        reaped: int = 0,
+        children: str | None = "",
+        comm: str = "sh",
+        state: str = "S",
+        starttime: int = 50,
+        n_threads: int = 1,
+    ) -> None:
+        stat = (
+            f"{pid} ({comm}) {state} {parent} {pid} {pid} 0 -1 0 0 0 0 0 "
+            f"{own} 0 {reaped} 0 20 0 {n_threads} 0 {starttime} 0 0 0\n"
+        )
+        self.write(f"proc/{pid}/stat", stat)
+        (self.root / f"proc/{pid}/task/{pid}").mkdir(parents=True, exist_ok=True)
+        if children is not None:
+            self.write(f"proc/{pid}/task/{pid}/children", children)
+
+    def end_process(self, pid: int) -> None:
+        (self.root / f"proc/{pid}/stat").unlink()
+
+    def zone(self, path: str, name: str, energy_uj: int | str | None = 1000, **files: int) -> Path:
+        """Write a powercap zone; `path` is below /sys/class/powercap."""
+        folder = f"sys/class/powercap/{path}"
+        self.write(f"{folder}/name", f"{name}\n")
+        self.write(f"{folder}/max_energy_range_uj", "262143328850\n")
+        for file, value in files.items():
+            self.write(f"{folder}/{file}", f"{value}\n")
+        if energy_uj is not None:
+            self.write(f"{folder}/energy_uj", f"{energy_uj}\n")
+        return self.root / folder / "energy_uj"
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> FakeHost:
+    return FakeHost(tmp_path / "root")
+
+
+class FakeClock:
+    """A clock that stands still until a test moves it; `step_ns` passes at each reading."""
+
+    def __init__(self) -> None:
+        self.now_ns = 10_000_000_000
+        self.step_ns = 0
+
+    def monotonic_ns(self) -> int:
+        self.now_ns += self.step_ns
+        return self.now_ns
+
+    def unix_ns(self) -> int:
+        return 1_700_000_000_000_000_000 + self.now_ns
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
