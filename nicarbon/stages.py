@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Name the stage of a node by rules that are data: ``data/stages/*.toml`` and the user's own.
+
+Rules are tried in order and the first that fits wins: the user's file, then the built-in files
+by name. A stage that the user gave to a node itself wins over every rule. A rule whose stage is
+``downstream`` marks a generic operation (arithmetic, masking ...): its node takes the stage of
+the nodes that use its result. Nothing here reads a run or computes energy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+
+from nicarbon.flow import UNCLASSIFIED, downstream
+from nicarbon.records import Graph, Node
+from nicarbon.rules import KEYS, Rule, RuleFile, read_rule_file
+
+BUILTIN = Path(__file__).parent / "data" / "stages"
+
+
+class Matcher:
+    """Finds the first rule that fits a node, fast: each distinct value is matched only once.
+
+    The rules that a value allows are the set bits of an integer; the rules that fit a node are
+    those allowed by all its values, and the lowest bit is the first of them.
+    """
+
+    def __init__(self, rules: tuple[Rule, ...]) -> None:
+        self.rules = rules
+        self._masks: dict[tuple[str, str], int] = {}
+
+    def first(self, node: Node) -> Rule | None:
+        """Return the first rule that fits the node, or None."""
+        mask = (1 << len(self.rules)) - 1
+        values = (own_name(node), node.workflow, node.interface, node.program)
+        for key, value in zip(KEYS, values, strict=True):
+            mask &= self._allowed(key, value.lower())
+            if not mask:
+                return None
+        return self.rules[(mask & -mask).bit_length() - 1]
+
+    def _allowed(self, key: str, value: str) -> int:
+        mask = self._masks.get((key, value))
+        if mask is None:
+            texts = _texts(key, value)
+            mask = 0
+            for position, rule in enumerate(self.rules):
+                patterns = rule.keys.get(key)
+                if patterns is None or patterns.match(texts):
+                    mask |= 1 << position
+            self._masks[key, value] = mask
+        return mask
+
+
+def own_name(node: Node) -> str:
+    """Return a node's name without its workflow, its iterables and its element's index.
+
+    Examples
+    --------
+    >>> own_name(Node("wf.preproc.smooth.aI.a0[3]", workflow="wf.preproc"))
+    'smooth'
+    >>> own_name(Node("run_fastsurfer.sh"))
+    'run_fastsurfer.sh'
+    """
+    name = node.name.partition("[")[0]
+    if node.workflow and name.startswith(node.workflow + "."):
+        return name[len(node.workflow) + 1 :].partition(".")[0]
+    return name
+
+
+def _texts(key: str, value: str) -> tuple[str, ...]:
+    """Return the forms of a value that patterns may fit: whole, and its telling parts."""
+    if key == "workflow":
+        return (value, *value.split("."))
+    if key in ("interface", "node"):  # a node whose workflow is not known has it in its name
+        return (value, value.rpartition(".")[2])
+    if key == "program":
+        return (value, value.partition(" ")[0].rpartition("/")[2])
+    return (value,)
+
+
+class StageRules:
+    """The rules of the user and the built-in ones, and the vocabulary.
+
+    Attributes
+    ----------
+    definitions : dict
+        One line for each stage, in the order that breaks ties; ``unclassified`` is the last.
+    """
+
+    def __init__(self, files: Iterable[RuleFile], definitions: Mapping[str, str]) -> None:
+        files = tuple(files)
+        self.definitions = dict(definitions)
+        for file in files:
+            self.definitions.update(file.stages)
+        self.definitions[UNCLASSIFIED] = self.definitions.pop(UNCLASSIFIED, "no rule fits")
+        self._rules = Matcher(tuple(rule for file in files for rule in file.rules))
+        self._hints = Matcher(tuple(hint for file in files for hint in file.hints))
+
+    @classmethod
+    def load(cls, user_file: str | Path | None = None) -> StageRules:
+        """Read the built-in rules and, before them, the user's.
+
+        Parameters
+        ----------
+        user_file : path, optional
+            A rule file of the user.
+
+        Raises
+        ------
+        StageRuleError
+            If the user's file cannot be understood.
+        """
+        paths = sorted(BUILTIN.glob("*.toml"))
+        vocabulary = read_rule_file(paths[0], {}).stages
+        files = [read_rule_file(path, vocabulary) for path in paths[1:]]
+        if user_file is not None:
+            files.insert(0, read_rule_file(Path(user_file), vocabulary))
+        return cls(files, vocabulary)
+
+    @cached_property
+    def ranks(self) -> dict[str, int]:
+        """Position of each stage in the vocabulary."""
+        return {stage: rank for rank, stage in enumerate(self.definitions)}
+
+    def rank(self, stage: str) -> tuple[int, str]:
+        """Return a key that sorts stages as the vocabulary does, then those it does not know."""
+        return (self.ranks.get(stage, len(self.ranks)), stage)
+
+    def classify(self, graph: Graph) -> dict[str, str]:
+        """Name the stage of every node of a graph.
+
+        Returns
+        -------
+        dict
+            Stage by node name. A node that no rule fits is ``unclassified``.
+        """
+        found = {node.name: self._direct(node) for node in graph.nodes}
+        nodes = {node.name: node for node in graph.nodes}
+
+        def hint(name: str) -> str | None:
+            rule = self._hints.first(nodes[name])
+            return rule.stage if rule else None
+
+        return downstream(found, graph.edges, hint=hint, rank=self.rank)
+
+    def _direct(self, node: Node) -> str:
+        if node.stage:
+            return node.stage
+        rule = self._rules.first(node)
+        return rule.stage if rule else UNCLASSIFIED
+
+    def wholes(self, graph: Graph) -> tuple[str, ...]:
+        """Return the monoliths: nodes that run several stages and are counted in one."""
+        found = ((node, self._rules.first(node)) for node in graph.nodes if not node.stage)
+        return tuple(node.name for node, rule in found if rule and rule.whole)
+
+    def explain(self, node: Node) -> str:
+        """Say in one line why a node has its stage."""
+        if node.stage:
+            return f"{node.name}: {node.stage}, given by the user to the node"
+        rule = self._rules.first(node)
+        if rule is None:
+            return f"{node.name}: {UNCLASSIFIED}, no rule fits"
+        return f"{node.name}: {rule.stage}, by {rule}"

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from nicarbon.errors import StageRuleError
+from nicarbon.records import Graph, Node
+from nicarbon.stages import StageRules
+
+_spec = importlib.util.spec_from_file_location(
+    "stage_table", Path(__file__).with_name("stage_table.py")
+)
+table = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(table)
+
+FUNCTION = "nipype.interfaces.utility.wrappers.Function"
+MATHS = "nipype.interfaces.fsl.maths.MathsCommand"
+BET = "nipype.interfaces.fsl.preprocess.BET"
+FAST = "nipype.interfaces.fsl.preprocess.FAST"
+SINK = "nipype.interfaces.io.DataSink"
+MERGE = "nipype.interfaces.utility.base.Merge"
+PLOT = "nireports.interfaces.PlotMosaic"
+FLIRT = "nipype.interfaces.fsl.preprocess.FLIRT"
+
+
+@pytest.fixture(scope="module")
+def rules():
+    return StageRules.load()
+
+
+def graph_of(edges, **interfaces):
+    nodes = tuple(Node(f"wf.{n}", "wf", interface) for n, interface in interfaces.items())
+    pairs = [pair.split(">") for pair in edges.split()]
+    return Graph("wf", "Linear", nodes, tuple((f"wf.{a}", f"wf.{b}") for a, b in pairs))
+
+
+def stage_of(rules, graph, name):
+    return rules.classify(graph)[f"wf.{name}"]
+
+
+@pytest.mark.parametrize(("workflow", "name", "interface", "stage"), table.rows(table.NODES))
+def test_nodes(rules, workflow, name, interface, stage):
+    node = Node(f"main.{workflow}.{name}", f"main.{workflow}", interface)
+    assert rules.classify(Graph("main", "", (node,), ())) == {node.name: stage}, rules.explain(
+        node
+    )
+
+
+@pytest.mark.parametrize(("program", "stage"), table.rows(table.PROGRAMS))
+def test_programs(rules, program, stage):
+    node = Node(Path(program).name, program=program)
+    assert rules.classify(Graph("", "command", (node,), ())) == {node.name: stage}
+
+
+def test_every_stage_is_exercised(rules):
+    named = {row[-1] for row in table.rows(table.NODES)}
+    assert named == set(rules.definitions)
+
+
+def test_a_name_alone_is_classified_where_the_graph_was_lost(rules):
+    node = Node("main.bold_hmc_wf.mcflirt")
+    assert rules.classify(Graph("", "", (node,), ())) == {node.name: "motion correction"}
+
+
+def test_iterables_and_indices_do_not_hide_the_name(rules):
+    node = Node("main.smooth.aI.a0[2]", "main", FUNCTION)
+    assert set(rules.classify(Graph("", "", (node,), ())).values()) == {"smoothing and filtering"}
+
+
+class TestDownstream:
+    def test_generic_nodes_take_the_stage_of_their_user(self, rules):
+        graph = graph_of("op1>op2 op2>b", op1=MATHS, op2=MATHS, b=BET)
+        assert stage_of(rules, graph, "op1") == "brain extraction"
+
+    def test_the_majority_of_users_wins(self, rules):
+        graph = graph_of("op>b op>f1 op>f2", op=MATHS, b=BET, f1=FAST, f2=FAST)
+        assert stage_of(rules, graph, "op") == "segmentation"
+
+    def test_ties_go_to_the_first_in_the_vocabulary(self, rules):
+        graph = graph_of("op>f op>b", op=MATHS, b=BET, f=FAST)
+        assert stage_of(rules, graph, "op") == "brain extraction"
+
+    def test_lists_are_looked_through(self, rules):
+        graph = graph_of("op>m m>f", op=MATHS, m=MERGE, f=FAST)
+        assert stage_of(rules, graph, "op") == "segmentation"
+
+    @pytest.mark.parametrize("bystander", [SINK, PLOT])
+    def test_sinks_and_pictures_do_not_outvote_users(self, rules, bystander):
+        graph = graph_of("op>x op>y op>f", op=MATHS, x=bystander, y=bystander, f=FAST)
+        assert stage_of(rules, graph, "op") == "segmentation"
+
+    def test_what_only_a_picture_uses_is_reporting(self, rules):
+        assert stage_of(rules, graph_of("op>x", op=MATHS, x=PLOT), "op") == "reporting"
+
+    def test_the_last_operation_belongs_to_what_came_before(self, rules):
+        graph = graph_of("f>op op>s", f=FAST, op=MATHS, s=SINK)
+        assert stage_of(rules, graph, "op") == "segmentation"
+
+    def test_alone_it_is_unclassified(self, rules):
+        assert stage_of(rules, graph_of("", op=MATHS), "op") == "unclassified"
+
+    def test_a_circle_is_no_error(self, rules):
+        graph = graph_of("a>b b>a", a=MATHS, b=MATHS)
+        assert set(rules.classify(graph).values()) == {"unclassified"}
+
+    def test_edges_to_unknown_nodes_are_ignored(self, rules):
+        graph = graph_of("f>ghost ghost>op", f=FAST, op=MATHS)
+        assert stage_of(rules, graph, "op") == "unclassified"
+
+    def test_an_operation_keeps_its_own_stage(self, rules):
+        graph = graph_of("r>f", r=FLIRT, f=FAST)
+        assert stage_of(rules, graph, "r") == "registration"
+
+
+def test_the_users_own_stage_wins(rules):
+    node = Node("wf.strip", "wf", BET, stage="segmentation")
+    assert rules.classify(Graph("", "", (node,), ())) == {"wf.strip": "segmentation"}
+    assert "given by the user" in rules.explain(node)
+
+
+def test_whole_programs_are_marked(rules):
+    nodes = (Node("recon-all", program="recon-all"), Node("bet", program="bet"))
+    assert rules.wholes(Graph("", "", nodes, ())) == ("recon-all",)
+
+
+def write(tmp_path, text):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    return path
+
+
+class TestUserFile:
+    def test_is_tried_before_the_builtin_rules(self, tmp_path):
+        path = write(
+            tmp_path,
+            '[stages]\n"organoids" = "mine"\n'
+            '[[rule]]\nstage = "organoids"\nnode = "ST*"\ninterface = ["BET"]\n',
+        )
+        rules = StageRules.load(path)
+        graph = graph_of("", strip=BET, other=BET, stripped=FAST)
+        assert rules.classify(graph) == {
+            "wf.strip": "organoids",
+            "wf.other": "brain extraction",  # its name does not fit
+            "wf.stripped": "segmentation",  # its interface does not fit
+        }
+        assert list(rules.definitions)[-2:] == ["organoids", "unclassified"]
+        assert "mine.toml:3" in rules.explain(graph.nodes[0])
+
+    def test_first_match_wins(self, tmp_path):
+        path = write(
+            tmp_path,
+            '[[rule]]\nstage = "statistics"\nnode = "re:^a"\n'
+            '[[rule]]\nstage = "registration"\nnode = "*"\n',
+        )
+        graph = graph_of("", abc=FUNCTION, bca=FUNCTION)
+        assert list(StageRules.load(path).classify(graph).values()) == [
+            "statistics",
+            "registration",
+        ]
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("stage = [", r"mine\.toml: is not valid TOML"),
+            ('[[rules]]\nstage = "engine"', "unknown key 'rules'"),
+            ('\n[[rule]]\nstage = "engine"\nnodes = ["a"]', r"mine\.toml:2: unknown key 'nodes'"),
+            ('[[rule]]\nnode = "a"', "needs stage"),
+            ('[[rule]]\nstage = "engine"', "at least one of node, workflow"),
+            (
+                '[[rule]]\nstage = "organoids"\nnode = "a"',
+                "unknown stage 'organoids'; known are eng",
+            ),
+            ('[[rule]]\nstage = "engine"\nnode = "re:["', r":1: node: 're:\[' is not a reg"),
+            ('[[rule]]\nstage = "engine"\nnode = 3', "must be a pattern or a list"),
+            ('[[rule]]\nstage = "engine"\nnode = []', "must be a pattern or a list"),
+            ('[[rule]]\nstage = "engine"\nnode = "a"\nwhole = 1', "true or false"),
+            ('rule = "engine"', r"write \[\[rule\]\]"),
+            ("rule = [3]", "a rule is a table"),
+            ("stages = 3", r"\[stages\] must be"),
+            ('[stages]\ndownstream = "x"', "its own meaning"),
+        ],
+    )
+    def test_mistakes_are_named(self, tmp_path, text, message):
+        with pytest.raises(StageRuleError, match=message):
+            StageRules.load(write(tmp_path, text))
+
+    def test_missing_and_binary_files(self, tmp_path):
+        with pytest.raises(StageRuleError, match="cannot be read"):
+            StageRules.load(tmp_path / "none.toml")
+        (tmp_path / "mine.toml").write_bytes(b"\xff\xfe")
+        with pytest.raises(StageRuleError, match="not UTF-8"):
+            StageRules.load(tmp_path / "mine.toml")
