@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from typing import Any
 
 # json.dumps() with other than default separators builds an encoder at each call.
@@ -37,16 +38,20 @@ class Writer:
         self._header = header
         self._fd: int | None = None
         self._torn = False
+        # Two threads that write first must not both open the file and write its first line.
+        self._lock = threading.Lock()
 
     def write(self, record: dict[str, Any]) -> bool:
         """Append one record; return whether the whole of it was written."""
-        try:
-            if self._fd is None:
-                self._fd = self._open()
-            return self._append(self._fd, record)
-        except OSError as error:
-            self.error = error
-            return False
+        with self._lock:
+            try:
+                if self._fd is None:
+                    self._open()
+                assert self._fd is not None
+                return self._append(self._fd, record)
+            except OSError as error:
+                self.error = error
+                return False
 
     def close(self) -> None:
         """Close the file; a later write opens it again."""
@@ -54,11 +59,16 @@ class Writer:
             os.close(self._fd)
             self._fd = None
 
-    def _open(self) -> int:
+    def _open(self) -> None:
         fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        if self._header is not None and os.fstat(fd).st_size == 0:
-            self._append(fd, self._header)
-        return fd
+        try:
+            if self._header is not None and os.fstat(fd).st_size == 0:
+                self._append(fd, self._header)
+        except OSError:
+            # On a full disk each record would leave one more file open, until the node has none.
+            os.close(fd)
+            raise
+        self._fd = fd
 
     def _append(self, fd: int, record: dict[str, Any]) -> bool:
         line = (_encode(record) + "\n").encode()
