@@ -30,7 +30,8 @@ class Census(NamedTuple):
         Each living or unreaped descendant with its own reaped children, by (pid, start time):
         process numbers are used again.
     workers : dict
-        The same for processes below that run nodes of their own: they answer for themselves.
+        The same for processes below that run nodes of their own, each with all below it: they
+        answer for themselves.
     children : frozenset of int
         Process numbers of the direct children.
     """
@@ -78,22 +79,35 @@ def take(
     children = frozenset(proc.children(os.getpid()))
     living: dict[tuple[int, int], float] = {}
     workers: dict[tuple[int, int], float] = {}
-    pending = [(pid, living) for pid in children]
+    pending: list[tuple[int, tuple[int, int] | None]] = [(pid, None) for pid in children]
     while pending:
-        pid, group = pending.pop()
+        pid, worker = pending.pop()
         stat = None if pid == ignore else proc.stat(pid)
         if stat is None:
             continue
-        if is_worker(pid, stat.starttime):
-            group = workers
+        key = pid, stat.starttime
+        if worker is None and is_worker(*key):
+            worker = key
         cpu_s = (proc.cpu_s(pid) or 0.0) + (stat.cutime + stat.cstime) * _TICK_S
-        group[pid, stat.starttime] = cpu_s
-        pending += [(child, group) for child in proc.children(pid)]
+        if worker is None:
+            living[key] = cpu_s
+        else:
+            workers[worker] = workers.get(worker, 0.0) + cpu_s
+        pending += [(child, worker) for child in proc.children(pid)]
     return Census(own_s, reaped_s, living, workers, children)
 
 
-def difference_s(before: Census, after: Census) -> tuple[float, bool]:
+def difference_s(
+    before: Census, after: Census, was_worker: Callable[[int, int], bool] = _nobody
+) -> tuple[float, bool]:
     """Return what the tree used between two moments, and whether that is certain.
+
+    Parameters
+    ----------
+    before, after : Census
+        The two moments.
+    was_worker : callable, optional
+        Tells from (pid, start time) whether a process that ended in between ran nodes of its own.
 
     Returns
     -------
@@ -111,6 +125,7 @@ def difference_s(before: Census, after: Census) -> tuple[float, bool]:
         if key not in after.living and key not in after.workers:
             # It was reaped: its whole life is in reaped_s now.
             cpu_s -= at_start_s
+            certain = certain and not was_worker(*key)
     for key, at_start_s in before.workers.items():
         if key not in after.workers:
             cpu_s -= at_start_s

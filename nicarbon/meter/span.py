@@ -7,6 +7,7 @@ raises into the node, starts a thread, touches a signal or waits for a child tha
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import signal
@@ -14,6 +15,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from nicarbon.meter import perf, subreaper
@@ -50,7 +52,16 @@ class RunContext(NamedTuple):
 class Span:
     """One node execution that began in this process; ended by `Meter.end`."""
 
-    __slots__ = ("before", "name", "perf_fd", "session", "shared", "thread", "thread_s")
+    __slots__ = (
+        "before",
+        "name",
+        "perf_fd",
+        "session",
+        "shared",
+        "sigchld_ignored",
+        "thread",
+        "thread_s",
+    )
 
     def __init__(self, name: str, before: Census) -> None:
         self.name = name
@@ -59,6 +70,7 @@ class Span:
         self.thread_s = time.thread_time()
         self.session = os.getsid(0)
         self.shared = False
+        self.sigchld_ignored = _sigchld_ignored()
         self.perf_fd = perf.open_task_clock()
 
 
@@ -79,7 +91,11 @@ class Meter:
         self.key = process_key(self.proc, self.pid)
         self.writer = Writer(self._path(self.key), self._header())
         self._numbers = itertools.count()
+        # Nodes may begin in several threads at once. A forked child makes a meter of its own, so
+        # it never waits for a lock that a lost thread held.
+        self._lock = threading.Lock()
         self._open: dict[str, Span] = {}
+        self._n_inside = 0
         self._was_subreaper = False
 
     def begin(self, node: str, map_node: str | None = None, index: int | None = None) -> Span:
@@ -94,17 +110,17 @@ class Meter:
         index : int, optional
             Its index in there.
         """
-        if not self._open:
-            self._was_subreaper = subreaper.get()
-            subreaper.switch(True)
-        span = Span(f"{self.key}-{next(self._numbers)}", self.census())
-        parent = None
-        for other in list(self._open.values()):
-            if other.thread == span.thread:
-                parent = other.name
-            else:
-                other.shared = span.shared = True
-        self._open[span.name] = span
+        with self._orphans_kept():
+            span = Span(f"{self.key}-{next(self._numbers)}", self.census())
+            parent = None
+            with self._lock:
+                for other in self._open.values():
+                    if other.thread == span.thread:
+                        parent = other.name
+                    else:
+                        other.shared = span.shared = True
+                self._open[span.name] = span
+                self._n_inside += 1
         record: dict[str, Any] = {
             "kind": "start",
             "span": span.name,
@@ -118,7 +134,7 @@ class Meter:
         if map_node is not None:
             record["map_node"] = map_node
             record["index"] = index
-        self.writer.write(record)
+        self._write(record)
         return span
 
     def end(self, span: Span, outcome: str, error: str | None = None) -> None:
@@ -139,21 +155,24 @@ class Meter:
             "t_monotonic_ns": time.monotonic_ns(),
             "outcome": outcome,
         }
-        del self._open[span.name]
-        after = self.census()
-        record.update(self._cpu(span, after))
-        if error is not None:
-            record["error"] = error
-        self.writer.write(record)
-        if not self._open:
-            subreaper.switch(self._was_subreaper)
+        with self._orphans_kept():
+            with self._lock:
+                if self._open.pop(span.name, None) is None:
+                    # Not this process's: a child that the node forked leaves by the same door.
+                    return
+                self._n_inside -= 1
+            after = self.census()
+            record.update(self._cpu(span, after))
+            if error is not None:
+                record["error"] = error
+            self._write(record)
         if after.children:
             new = after.children - span.before.children
             subreaper.reap_adopted(self.proc, new, span.session)
 
     def cached(self, node: str) -> None:
         """Record that the engine found a node's result without calling it."""
-        self.writer.write(
+        self._write(
             {
                 "kind": "cached",
                 "node": node,
@@ -166,9 +185,29 @@ class Meter:
         """Count this process's tree now."""
         return take(self.proc, self.context.sampler_pid, self._runs_nodes)
 
+    @contextlib.contextmanager
+    def _orphans_kept(self) -> Iterator[None]:
+        """Adopt orphans from here on, and no longer once the last node has ended."""
+        with self._lock:
+            if not self._n_inside:
+                self._was_subreaper = subreaper.get()
+                subreaper.switch(True)
+            self._n_inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._n_inside -= 1
+                if not self._n_inside:
+                    subreaper.switch(self._was_subreaper)
+
+    def _write(self, record: dict[str, Any]) -> None:
+        if not self.writer.write(record) and self.writer.error is not None:
+            fail(self.writer.error)
+
     def _cpu(self, span: Span, after: Census) -> dict[str, Any]:
         """Choose among the counts of a node's CPU time; say what may be missing."""
-        rusage_s, certain = difference_s(span.before, after)
+        rusage_s, certain = difference_s(span.before, after, self._runs_nodes)
         perf_s = None
         if span.perf_fd is not None:
             perf_s = perf.read_task_clock(span.perf_fd)
@@ -189,7 +228,7 @@ class Meter:
             }
         elif not certain:
             record["cpu_incomplete"] = "a process that ran other nodes ended below this one"
-        elif signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+        elif span.sigchld_ignored or _sigchld_ignored():
             record["cpu_incomplete"] = "the process ignores SIGCHLD: its children are not counted"
         record["cpu_s"] = round(record["cpu_s"], 6)
         return record
@@ -226,6 +265,10 @@ class Meter:
         return None
 
 
+def _sigchld_ignored() -> bool:
+    return signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN
+
+
 def process_key(proc: ProcFS, pid: int) -> str:
     """Return ``<host>-<pid>-<start time>``, which no other process ever has.
 
@@ -240,16 +283,15 @@ def process_key(proc: ProcFS, pid: int) -> str:
     return f"{proc.host_id()}-{pid}-{stat.starttime}"
 
 
-_meters: dict[str, Meter] = {}
+_meters: dict[tuple[str, int], Meter] = {}
 _failed = False
 
 
 def _meter(context: RunContext) -> Meter:
     """Return this process's meter for a run; a forked child makes its own."""
-    meter = _meters.get(context.run_dir)
-    if meter is None or meter.pid != os.getpid():
-        meter = _meters[context.run_dir] = Meter(context)
-    return meter
+    key = context.run_dir, os.getpid()
+    # Two threads may both make one; both then use the same.
+    return _meters.get(key) or _meters.setdefault(key, Meter(context))
 
 
 def fail(error: BaseException) -> None:
@@ -257,11 +299,16 @@ def fail(error: BaseException) -> None:
     global _failed
     if not _failed:
         _failed = True
-        print(
-            f"nicarbon: metering failed in process {os.getpid()} and the pipeline goes on: "
-            f"{type(error).__name__}: {error}",
-            file=sys.stderr,
+        say(
+            f"metering failed in process {os.getpid()} and the pipeline goes on: "
+            f"{type(error).__name__}: {error}"
         )
+
+
+def say(line: str) -> None:
+    """Print one line on standard error; that nobody reads it any more fails no pipeline."""
+    with contextlib.suppress(OSError, ValueError):
+        print(f"nicarbon: {line}", file=sys.stderr)
 
 
 def begin(
@@ -294,12 +341,10 @@ def cached(context: RunContext, node: str) -> None:
 
 
 def inside_node() -> bool:
-    """Tell whether a node is being metered in this thread."""
+    """Tell whether a node is being metered in this thread, or in the one that forked it."""
     thread = threading.get_ident()
-    pid = os.getpid()
     return any(
         span.thread == thread
         for meter in list(_meters.values())
-        if meter.pid == pid
         for span in list(meter._open.values())
     )

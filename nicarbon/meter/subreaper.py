@@ -7,6 +7,7 @@ init's (prctl(2), PR_SET_CHILD_SUBREAPER, since Linux 3.4). It is set only while
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 from collections.abc import Iterable
@@ -55,4 +56,5 @@ def reap_adopted(proc: ProcFS, pids: Iterable[int], session: int) -> None:
         if stat is None or stat.state != "Z" or stat.ppid != os.getpid():
             continue
         if stat.session not in (session, pid):
-            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
+            with contextlib.suppress(ChildProcessError):  # A thread's waitpid(-1) was first.
+                os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
