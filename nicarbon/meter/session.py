@@ -129,7 +129,10 @@ class Session:
             # A forked child of the driver leaves through the same door; the run is not its own.
             return
         self._mark("end", outcome)
-        self._stop_sampler()
+        try:
+            self._stop_sampler()
+        except Exception as problem:
+            span.fail(problem)
 
     def write_graph(self, workflow: str, plugin: str, nodes: list[Any], edges: list[Any]) -> None:
         """Keep an executed graph: ``nodes`` as `nicarbon.records.Node`, pairs of their names."""
@@ -184,6 +187,8 @@ class Session:
                 self.warnings.append(
                     f"{meter.writer.path} cannot be written: {meter.writer.error}"
                 )
+            if event == "end":  # A process may run many workflows.
+                meter.writer.close()
         except Exception as problem:
             span.fail(problem)
 
@@ -205,26 +210,34 @@ class Session:
             starter.stdout.close()
             # The starter forks the sampler and is gone at once.
             starter.wait()
-            answer = self._read_line(_READY_TIMEOUT_S).split()
-        except OSError as error:
+            self._await_sampler(_READY_TIMEOUT_S)
+        except Exception as error:
             self.warnings.append(f"the sampler could not be started: {error}")
             return
-        if len(answer) == 2 and answer[0] == b"ready":
-            self._sampler_pid = int(answer[1])
-        else:
+        if self._sampler_pid is None:
             self.warnings.append("the sampler did not start: CPU time is recorded, energy is not")
+
+    def _await_sampler(self, timeout_s: float) -> None:
+        answer = self._read_line(timeout_s).split()
+        if len(answer) == 2 and answer[0] == b"ready" and answer[1].isdigit():
+            self._sampler_pid = int(answer[1])
 
     def _stop_sampler(self) -> None:
         """Let the sampler write its last sample; it ends by itself when this process does."""
-        if self._sampler_out is None or self._sampler_pid is None:
+        if self._sampler_out is None:
             return
-        if select.select([self._sampler_out], [], [], 0)[0]:
+        if self._sampler_pid is None:  # It may have been late.
+            self._await_sampler(0.0)
+        if self._sampler_pid is None:
+            pass
+        elif self._readable(0.0):
             # End of file: it is gone, and its number may be somebody else's by now.
             self.warnings.append(
                 "the sampler ended before the run: energy is missing from then on"
             )
         else:
-            os.kill(self._sampler_pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._sampler_pid, signal.SIGTERM)
             self._read_line(_CLOSE_TIMEOUT_S)
             with contextlib.suppress(ChildProcessError):
                 # As process 1 of a container this process is given the orphans.
@@ -232,14 +245,20 @@ class Session:
         os.close(self._sampler_out)
         self._sampler_out = None
 
+    def _readable(self, timeout_s: float) -> bool:
+        """Wait for output or its end; select() can't, in a process with many open files."""
+        assert self._sampler_out is not None
+        waiting = select.poll()
+        waiting.register(self._sampler_out, select.POLLIN)
+        return bool(waiting.poll(timeout_s * 1000))
+
     def _read_line(self, timeout_s: float) -> bytes:
         """Read what the sampler prints until a line ends, it is gone, or the time is up."""
         assert self._sampler_out is not None
         line = b""
         deadline = time.monotonic() + timeout_s
         while not line.endswith(b"\n"):
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self._sampler_out], [], [], left)[0]:
+            if not self._readable(max(deadline - time.monotonic(), 0.0)):
                 break
             chunk = os.read(self._sampler_out, 4096)
             if not chunk:
