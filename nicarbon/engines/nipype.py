@@ -59,11 +59,14 @@ def plugin(
     >>> wf.run(plugin=nicarbon.plugin("MultiProc", n_procs=8))  # doctest: +SKIP
     """
     sampler_args = [] if interval_s is None else ["--interval", str(interval_s)]
-    if isinstance(plugin, str):
-        plugin = _by_name(plugin, plugin_args)
-    elif plugin_args:
+    if not isinstance(plugin, str) and plugin_args:
         raise ValueError("arguments belong to the plugin's name: give them to the object itself")
-    return Metered(plugin, lambda: Session(run_dir, _program(), "nipype", sampler_args))
+    inner = _by_name(plugin, plugin_args) if isinstance(plugin, str) else plugin
+    metered = Metered(inner, lambda: Session(run_dir, _program(), "nipype", sampler_args))
+    if isinstance(plugin, str):
+        # nipype stores the arguments as they were given in each MapNode: none are None.
+        metered.plugin_args = plugin_args or None
+    return metered
 
 
 class Metered:
@@ -78,6 +81,8 @@ class Metered:
     session : Session, optional
         A session that is already running: it is used, and not ended, by each ``Workflow.run``.
     """
+
+    plugin_args: Any
 
     def __init__(
         self, plugin: Any, new_session: Callable[[], Session], session: Session | None = None
@@ -137,10 +142,12 @@ def meter_every_workflow(workflow_class: Any, session: Session) -> None:
     ) -> Any:
         if span.inside_node():
             return original(self, plugin, plugin_args, updatehash)
-        plugin, plugin_args = _resolve(plugin, plugin_args)
+        plugin, made = _resolve(plugin, plugin_args)
         if isinstance(plugin, str):  # nipype itself says best what is wrong with it.
             return original(self, plugin, plugin_args, updatehash)
         metered = Metered(_unwrap(plugin), _no_session, session)
+        if made:
+            metered.plugin_args = plugin_args
         return original(self, metered, updatehash=updatehash)
 
     run.__doc__ = original.__doc__
@@ -159,7 +166,7 @@ def _run_metered(
     """Hand the plugin the graph of envelopes, and put it back as it was."""
     name = _plugin_name(plugin)
     if name not in _METERED and not _is_metered_kind(plugin):
-        _say(f"the plugin {name} is not metered yet: its nodes run unmetered")
+        span.say(f"the plugin {name} is not metered yet: its nodes run unmetered")
         return plugin.run(graph, config, updatehash=updatehash)
     try:
         metered_graph, describe = _envelop(graph, context)
@@ -243,7 +250,7 @@ def _open_session(
         session = new_session()
         return session, session.start()
     except SessionError as error:
-        _say(f"{error}; the workflow runs unmetered")
+        span.say(f"{error}; the workflow runs unmetered")
     except Exception as error:
         span.fail(error)
     return None, None
@@ -255,8 +262,8 @@ def _no_session() -> Session:
 
 def _report(session: Session) -> None:
     for warning in session.warnings:
-        _say(warning)
-    _say(f"run recorded: nicarbon summary {session.run_dir}")
+        span.say(warning)
+    span.say(f"run recorded: nicarbon summary {session.run_dir}")
 
 
 def _by_name(name: str, plugin_args: dict[str, Any]) -> Any:
@@ -270,8 +277,16 @@ def _by_name(name: str, plugin_args: dict[str, Any]) -> Any:
     return kind(plugin_args=plugin_args)
 
 
-def _resolve(plugin: Any, plugin_args: Any) -> tuple[Any, Any]:
-    """Make the plugin as ``Workflow.run`` does; a name that it can't make stays a name."""
+def _resolve(plugin: Any, plugin_args: Any) -> tuple[Any, bool]:
+    """Make the plugin as ``Workflow.run`` does; a name that it can't make stays a name.
+
+    Returns
+    -------
+    plugin : object or str
+        The plugin.
+    made : bool
+        Whether it was made here, from a name.
+    """
     from nipype import config
     from nipype.pipeline import plugins
 
@@ -280,8 +295,8 @@ def _resolve(plugin: Any, plugin_args: Any) -> tuple[Any, Any]:
     if isinstance(plugin, bytes):
         plugin = plugin.decode()
     if isinstance(plugin, str) and hasattr(plugins, f"{plugin}Plugin"):
-        return getattr(plugins, f"{plugin}Plugin")(plugin_args=plugin_args), None
-    return plugin, plugin_args
+        return getattr(plugins, f"{plugin}Plugin")(plugin_args=plugin_args), True
+    return plugin, False
 
 
 def _unwrap(plugin: Any) -> Any:
@@ -308,7 +323,3 @@ def _workflow_name(graph: Any) -> str:
 
 def _program() -> str:
     return sys.argv[0].rsplit("/", 1)[-1] if sys.argv and sys.argv[0] else "python"
-
-
-def _say(line: str) -> None:
-    print(f"nicarbon: {line}", file=sys.stderr)
