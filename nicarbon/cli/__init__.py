@@ -64,8 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             module.add_arguments(verb)
             verb.set_defaults(run_verb=module.run)
     args = parser.parse_args(arguments)
+    code = 0
     try:
-        code: int = args.run_verb(args)
+        code = args.run_verb(args)
         sys.stdout.flush()
     except NicarbonError as error:
         print(f"nicarbon: {error}", file=sys.stderr)
@@ -73,7 +74,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of our output (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     return code
 
 

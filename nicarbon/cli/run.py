@@ -109,8 +109,8 @@ def _execute(arguments: list[str], session: Session) -> int:
     except FileNotFoundError:
         print(f"nicarbon: there is no command {arguments[0]}", file=sys.stderr)
         return command.NOT_FOUND
-    except PermissionError:
-        print(f"nicarbon: {arguments[0]} cannot be executed", file=sys.stderr)
+    except OSError as error:  # Not permitted, a script without its first line, a wrong machine's.
+        print(f"nicarbon: {arguments[0]} cannot be executed: {error.strerror}", file=sys.stderr)
         return command.NOT_EXECUTABLE
 
 

@@ -107,7 +107,9 @@ class Program:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            sys.excepthook(type(error), error, _own_frames(error.__traceback__))
+            # The default hook shows the exception's own traceback, whatever it is given.
+            error.__traceback__ = _own_frames(error.__traceback__)
+            sys.excepthook(type(error), error, error.__traceback__)
             return 1
         return 0
 
@@ -123,12 +125,18 @@ class _WorkflowHook(importlib.abc.MetaPathFinder):
         if name != _WORKFLOWS:
             return None
         sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            # Being looked for is not being imported yet.
+            sys.meta_path.insert(0, self)
         if spec is not None and spec.loader is not None:
             execute = spec.loader.exec_module
 
             def exec_module(module: ModuleType) -> None:
                 execute(module)
+                if self in sys.meta_path:
+                    sys.meta_path.remove(self)
                 _install(module, self.session)
 
             spec.loader.exec_module = exec_module  # type: ignore[method-assign]
