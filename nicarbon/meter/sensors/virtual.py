@@ -132,10 +132,10 @@ class Virtual:
             what = "this CPU's family is unknown: the mean over families is used"
             factor = _FACTOR_UNKNOWN
         else:
-            what = f"{family} servers' wall power for each thread (SPECpower_ssj2008)"
+            what = f"{family} servers' wall power for each thread, SPECpower_ssj2008"
             factor = _FACTOR_KNOWN
         self.family = family
-        self.note = f"modelled from CPU use, x/÷ {factor}: {what}"
+        self.note = f"modelled from CPU use, x/÷ {factor} ({what})"
         self.domains = [
             {
                 "name": "host",

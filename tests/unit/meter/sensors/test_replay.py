@@ -8,6 +8,7 @@ import pytest
 from nicarbon.meter.sensors.replay import Replay
 
 SECOND = 1_000_000_000
+SAMPLE = '{"kind":"sample","t_monotonic_ns":1,"readings":{}}\n'
 
 
 def sensor_record(method="measured", account=True, model=None):
@@ -77,8 +78,8 @@ def test_a_torn_tail_is_no_error(tmp_path, clock):
         "[1, 2]\n",
         '{"kind":"host"}\n',
         '{"kind":"host","sensors":[]}\n',
-        '{"kind":"host","sensors":[{"domains":[{}],"method":"x"}]}\n'
-        '{"kind":"sample","t_monotonic_ns":1,"readings":{}}\n',
+        '{"kind":"host","sensors":[{"domains":[{}],"method":"x"}]}\n' + SAMPLE,
+        SAMPLE,
         '{"kind":"sample","t_monotonic_ns":"x","readings":{}}\n',
     ],
 )

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+
+import pytest
+
+from nicarbon.cli import doctor
+from nicarbon.errors import NicarbonError
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A server of a known family without counters."""
+    write(
+        tmp_path,
+        **{
+            "proc/stat": "cpu 1 1 1 100 1 0 0 0\n" + "".join(f"cpu{n} 1\n" for n in range(8)),
+            "proc/meminfo": "MemTotal: 64000000 kB\n",
+            "proc/cpuinfo": "vendor_id : AuthenticAMD\ncpu family : 26\nmodel : 2\n"
+            "model name : AMD EPYC\nflags : fpu\n\n",
+        },
+    )
+    return tmp_path
+
+
+def write(root, **files):
+    for path, text in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+
+
+def add_rapl(root):
+    zone = "sys/class/powercap/intel-rapl:0"
+    files = {"name": "package-0\n", "energy_uj": "5\n", "max_energy_range_uj": "1000\n"}
+    write(root, **{f"{zone}/{name}": text for name, text in files.items()})
+    return root / zone / "energy_uj"
+
+
+def run(root, capsys, *options):
+    parser = argparse.ArgumentParser()
+    doctor.add_arguments(parser)
+    assert doctor.run(parser.parse_args(["--root", str(root), *options])) == 0
+    return capsys.readouterr().out
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    monkeypatch.setattr(doctor.time, "sleep", lambda seconds: None)
+
+
+def test_a_host_without_counters_says_why_what_to_type_and_what_a_run_yields(root, capsys):
+    text = run(root, capsys)
+    assert "AMD EPYC (EPYC 9005), 8 CPUs, 65.5 GB" in text
+    assert "\n  sudo modprobe intel_rapl_msr\n" in text
+    assert "x/÷ 1.5" in text.split("Here, ")[1]
+    assert text.endswith("Next: nicarbon run SCRIPT.py   (or: nicarbon run -- COMMAND ...)\n")
+
+
+def test_no_line_is_wrapped_or_coloured_outside_a_terminal(root, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "30")
+    text = run(root, capsys)
+    assert "\x1b" not in text
+    (verdict,) = [line for line in text.splitlines() if line.startswith("Here, ")]
+    assert verdict.endswith("(EPYC 9005 servers' wall power for each thread, SPECpower_ssj2008).")
+
+
+def test_a_measured_account_has_live_power_over_its_wrap(root, capsys, monkeypatch):
+    energy = add_rapl(root)
+    energy.write_text("900\n")
+
+    def while_it_reads(seconds):
+        energy.write_text("100\n")
+
+    now = iter([1_000_000_000, 1_100_000_000])
+    monkeypatch.setattr(doctor.time, "sleep", while_it_reads)
+    monkeypatch.setattr(doctor.time, "monotonic_ns", lambda: next(now))
+    found = json.loads(run(root, capsys, "--format", "json"))
+    rapl, model = found["sensors"]
+    assert rapl["works"]
+    (domain,) = rapl["domains"]
+    assert (domain["name"], domain["account"]) == ("package-0", True)
+    assert domain["power_w"] == pytest.approx(200e-6 / 0.1)
+    assert model["name"] == "virtual"
+    assert found["run"]["sensor"] == "rapl"
+    assert found["run"]["says"].startswith("energy would be measured, ±5 %")
+
+
+def test_a_reading_that_is_missing_is_not_zero(root, capsys):
+    energy = add_rapl(root)
+    energy.write_text("garbage\n")
+    assert "n/a" in run(root, capsys)
+
+
+@pytest.mark.parametrize(
+    ("paranoid", "mark", "command"),
+    [
+        ("4\n", ".dockerenv", "sudo sysctl kernel.perf_event_paranoid=2"),
+        ("2\n", ".dockerenv", "docker run --cap-add PERFMON ..."),
+        ("2\n", "etc/none", None),
+        ("junk", "etc/none", None),
+    ],
+)
+def test_a_closed_task_clock_says_what_opens_it(
+    root, capsys, monkeypatch, paranoid, mark, command
+):
+    monkeypatch.setattr(doctor.perf, "open_task_clock", lambda: None)
+    monkeypatch.setattr(doctor.perf, "refusal", lambda: "Operation not permitted")
+    write(root, **{"proc/sys/kernel/perf_event_paranoid": paranoid, mark: ""})
+    cpu = doctor.examine(str(root))["cpu_time"]
+    assert not cpu["perf_task_clock"]
+    assert "Operation not permitted" in cpu["reason"]
+    assert cpu["commands"][:1] == ([command] if command else [])
+    assert "ignore SIGCHLD may lack CPU time" in run(root, capsys)
+
+
+def test_an_open_task_clock_is_closed_again(root, monkeypatch):
+    closed = []
+    monkeypatch.setattr(doctor.perf, "open_task_clock", lambda: 12345)
+    monkeypatch.setattr(doctor.os, "close", closed.append)
+    assert doctor.examine(str(root))["cpu_time"]["perf_task_clock"]
+    assert 12345 in closed
+
+
+def test_an_empty_root_and_this_host_are_no_trouble(tmp_path, capsys):
+    assert "Here, energy would be" in run(tmp_path, capsys)
+    assert "Here, energy would be" in run("/", capsys)
+
+
+def test_a_terminal_that_knows_only_ascii_is_no_trouble(root, monkeypatch):
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+    doctor.run(argparse.Namespace(root=str(root), format="table"))
+    out.flush()
+    assert b"x/? 1.5" in out.buffer.getvalue()
+
+
+def test_a_root_that_is_no_folder_is_the_users_mistake(tmp_path):
+    with pytest.raises(NicarbonError, match="no folder"):
+        doctor.run(argparse.Namespace(root=str(tmp_path / "none"), format="table"))
+
+
+def test_the_command_line_knows_it(root, capsys):
+    from nicarbon.cli import main
+
+    assert main(["doctor", "--root", str(root)]) == 0
+    assert "virtual" in capsys.readouterr().out
+    assert main(["doctor", "--root", str(root / "none")]) == 2
+    assert capsys.readouterr().err.startswith("nicarbon: --root: there is no folder")

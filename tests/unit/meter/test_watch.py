@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import os
+import shutil
+
+import pytest
+
+from nicarbon.meter import watch as watch_module
+from nicarbon.meter.processes import ProcFS
+from nicarbon.meter.watch import NodeWatch
+
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+
+
+class Nodes:
+    """A run folder in which processes of the fake host write."""
+
+    def __init__(self, folder, host):
+        self.folder = folder
+        self.folder.mkdir()
+        self.watch = NodeWatch(str(folder), ProcFS(host.path), own_pid=999)
+
+    def path(self, pid, starttime=50, host="aaaabbbbcccc"):
+        return self.folder / f"nodes-{host}-{pid}-{starttime}.jsonl"
+
+    def write(self, pid, *records, **name):
+        with self.path(pid, **name).open("a") as file:
+            for record in records:
+                file.write(record if isinstance(record, str) else json.dumps(record) + "\n")
+
+
+def start(span, node="n", base_s=0.0, parent=None):
+    return {
+        "kind": "start",
+        "span": span,
+        "node": node,
+        "cpu_base_s": base_s,
+        "parent": parent,
+        "t_monotonic_ns": 1,
+        "t_unix_ns": 1,
+    }
+
+
+def end(span, outcome="ran"):
+    return {"kind": "end", "span": span, "outcome": outcome, "cpu_s": 1, "t_monotonic_ns": 2}
+
+
+@pytest.fixture
+def nodes(tmp_path, host):
+    return Nodes(tmp_path / "run", host)
+
+
+def test_a_running_node_beats_what_its_tree_used_since_it_began(nodes, host):
+    host.process(7, own=100, reaped=20, children="8")
+    host.process(8, 7, own=30)
+    nodes.write(7, {"kind": "process"}, start("a", base_s=0.4))
+    look = nodes.watch.look()
+    assert look.cpu_s == {"a": pytest.approx(150 * TICK_S - 0.4)}
+    assert look.gone == []
+    nodes.write(7, end("a"))
+    assert nodes.watch.look().cpu_s == {}
+    assert nodes.watch.done == {"n": "ran"}
+
+
+def test_a_beat_never_goes_back_nor_below_zero(nodes, host):
+    host.process(7, own=100)
+    nodes.write(7, start("a", base_s=0.5), start("b", base_s=9, parent="a"))
+    before = nodes.watch.look().cpu_s
+    host.process(7, own=60)
+    assert nodes.watch.look().cpu_s == before == {"a": pytest.approx(100 * TICK_S - 0.5), "b": 0}
+
+
+def test_the_next_node_of_a_process_starts_anew(nodes, host):
+    host.process(7, own=100)
+    nodes.write(7, start("a"))
+    nodes.watch.look()
+    nodes.write(7, end("a"), start("b", base_s=100 * TICK_S))
+    host.process(7, own=110)
+    assert nodes.watch.look().cpu_s == {"b": pytest.approx(10 * TICK_S)}
+
+
+def test_two_nodes_side_by_side_in_one_process_cannot_be_told_apart(nodes, host):
+    host.process(7, own=100)
+    nodes.write(7, start("a"), start("b"))
+    assert nodes.watch.look().cpu_s == {}
+    nodes.write(7, end("b"))
+    assert nodes.watch.look().cpu_s == {"a": pytest.approx(100 * TICK_S)}
+
+
+def test_two_elements_side_by_side_cannot_be_told_apart(nodes, host):
+    host.process(7, own=100)
+    nodes.write(7, start("m"), start("e0", parent="m"), start("e1", parent="m"))
+    assert nodes.watch.look().cpu_s == {}
+
+
+def test_workers_below_a_process_and_the_sampler_answer_for_themselves(nodes, host):
+    host.process(7, own=100, children="8 999")
+    host.process(8, 7, own=30)
+    host.process(999, 7, own=5000)
+    nodes.write(7, start("a"))
+    nodes.write(8, start("b"))
+    look = nodes.watch.look()
+    assert look.cpu_s == {"a": pytest.approx(100 * TICK_S), "b": pytest.approx(30 * TICK_S)}
+
+
+@pytest.mark.parametrize("how", ["ended", "zombie", "number used again"])
+def test_a_node_whose_process_is_gone_is_named_once_with_its_last_beat(nodes, host, how):
+    host.process(7, own=100)
+    nodes.write(7, start("a", "killed"), start("b", parent="a"))
+    nodes.watch.look()
+    if how == "ended":
+        host.end_process(7)
+    elif how == "zombie":
+        host.process(7, own=120, state="Z")
+    else:
+        host.process(7, own=0, starttime=51)
+    look = nodes.watch.look()
+    assert sorted(look.gone) == ["a", "b"]
+    assert look.cpu_s["a"] == pytest.approx((120 if how == "zombie" else 100) * TICK_S)
+    assert nodes.watch.look() == ({}, [])
+    assert nodes.watch.running() == []
+
+
+def test_an_end_written_just_before_the_process_ended_counts(nodes, host):
+    host.process(7, own=100)
+    nodes.write(7, start("a"))
+    nodes.watch.look()
+    nodes.write(7, end("a", "failed"))
+    host.end_process(7)
+    assert nodes.watch.look() == ({}, [])
+    assert nodes.watch.done == {"n": "failed"}
+
+
+def test_files_of_ended_processes_are_closed_and_never_read_again(nodes, host):
+    fds = set(os.listdir("/proc/self/fd"))
+    for pid in range(100, 140):
+        nodes.write(pid, start(f"s{pid}"), end(f"s{pid}"))
+    nodes.watch.look()
+    nodes.write(100, start("late"))
+    assert nodes.watch.look() == ({}, [])
+    assert set(os.listdir("/proc/self/fd")) == fds
+
+
+def test_a_line_that_is_not_whole_yet_is_read_when_it_is(nodes, host):
+    host.process(7, own=100)
+    line = json.dumps(start("a"))
+    nodes.write(7, line[:20])
+    assert nodes.watch.look().cpu_s == {}
+    nodes.write(7, line[20:] + "\n")
+    assert list(nodes.watch.look().cpu_s) == ["a"]
+
+
+@pytest.mark.parametrize("line", ["{torn\n", "[]\n", "7\n", '{"kind":"start"}\n', "\n", "\xff\n"])
+def test_a_line_that_is_no_record_is_skipped(nodes, host, line):
+    host.process(7, own=100)
+    nodes.write(7, line, start("a"))
+    assert list(nodes.watch.look().cpu_s) == ["a"]
+
+
+def test_a_long_file_is_read_whole(nodes, host):
+    host.process(7, own=100)
+    many = [record for n in range(2000) for record in (start(f"s{n}", f"n{n}"), end(f"s{n}"))]
+    nodes.write(7, *many, start("a"))
+    assert list(nodes.watch.look().cpu_s) == ["a"]
+    assert len(nodes.watch.done) == 2000
+
+
+def test_other_hosts_and_other_files_are_left_alone(nodes, host):
+    host.process(7, own=100)
+    nodes.write(7, start("a"), host="999999999999")
+    (nodes.folder / "nodes-aaaabbbbcccc-x-y.jsonl").write_text(json.dumps(start("b")) + "\n")
+    (nodes.folder / "samples-aaaabbbbcccc-7-50.jsonl").write_text(json.dumps(start("c")) + "\n")
+    assert nodes.watch.look() == ({}, [])
+
+
+def test_files_that_appear_later_are_found(nodes, host):
+    for pid in range(10, 20):
+        nodes.watch.look()
+        host.process(pid, own=pid)
+        nodes.write(pid, start(f"s{pid}"))
+        assert f"s{pid}" in nodes.watch.look().cpu_s
+
+
+def test_a_folder_at_rest_is_not_listed_again(nodes, host, monkeypatch):
+    old_ns = os.stat(nodes.folder).st_mtime_ns - 10**10
+    os.utime(nodes.folder, ns=(old_ns, old_ns))
+    nodes.watch.look()
+
+    def listed(path):
+        raise AssertionError(f"{path} was listed")
+
+    monkeypatch.setattr(watch_module.os, "listdir", listed)
+    nodes.watch.look()
+
+
+def test_a_folder_that_vanishes_is_no_error(nodes, host):
+    host.process(7, own=100)
+    nodes.write(7, start("a"))
+    nodes.watch.look()
+    shutil.rmtree(nodes.folder)
+    assert list(nodes.watch.look().cpu_s) == ["a"]
+
+
+def test_running_shows_outer_nodes_and_following_looks_at_no_process(nodes, host, monkeypatch):
+    host.process(7)
+    monkeypatch.setattr(nodes.watch._procfs, "stat", None)
+    nodes.write(7, start("a", "wf.map"), start("e", "wf.map[0]", parent="a"))
+    nodes.write(8, {"kind": "cached", "node": "old", "t_monotonic_ns": 1, "t_unix_ns": 1})
+    nodes.watch.follow()
+    assert [span.node for span in nodes.watch.running()] == ["wf.map"]
+    assert nodes.watch.done == {"old": "cached"}
