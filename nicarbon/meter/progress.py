@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -24,6 +23,7 @@ _AFTER_CHANGE_S = 2.0
 _LIVE_EVERY_S = 0.9
 _NAMES_SHOWN = 6
 _MIN_WIDTH = 20
+_USUAL_COLUMNS = 80
 _NS_PER_S = 1_000_000_000
 _METHODS = ("assumed", "modelled", "measured")
 
@@ -157,8 +157,7 @@ class Progress:
         self._shown, self._written_s = state, now_s
         line = self._line(now_s)
         if self._live:
-            width = max(shutil.get_terminal_size().columns - 1, _MIN_WIDTH)
-            self._write(f"\r{line[:width]}\x1b[K")
+            self._write(f"\r{line[: self._width()]}\x1b[K")
         else:
             self._write(f"{line}\n")
 
@@ -211,6 +210,15 @@ class Progress:
                 with open(os.path.join(self._run_dir, name), encoding="utf-8") as file:
                     self._graphs[name] = {str(node["name"]) for node in json.load(file)["nodes"]}
             self._folder_ns = folder_ns
+
+    def _width(self) -> int:
+        """Return how many characters stay on one line of the terminal."""
+        columns = _USUAL_COLUMNS
+        # Asked of the output itself: the sampler's standard output is a pipe to the driver.
+        with contextlib.suppress(OSError, ValueError):
+            columns = os.get_terminal_size(self._out.fileno()).columns
+        # The last column is left free, where some terminals wrap already.
+        return max(columns - 1, _MIN_WIDTH)
 
     def _write(self, text: str) -> None:
         # The terminal may be gone, and ASCII may be all that it shows; the run goes on.

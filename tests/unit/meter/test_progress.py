@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import fcntl
 import io
 import json
+import os
+import struct
+import termios
 
 import pytest
 
@@ -101,8 +105,7 @@ def lines(tmp_path, host):
 
 
 @pytest.fixture
-def live(tmp_path, host, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "60")
+def live(tmp_path, host):
     return Shown(tmp_path, host, "tty")
 
 
@@ -154,12 +157,24 @@ def test_watts_stay_between_samples(lines):
     assert "2 W modelled" in lines.at(12, second)
 
 
-def test_the_live_line_is_rewritten_in_place_cut_to_the_terminal_and_erased(live):
+def test_the_live_line_is_cut_to_the_terminal_that_it_is_written_on(tmp_path, host):
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    with os.fdopen(theirs, "w") as out, os.fdopen(ours, "rb", 0) as terminal:
+        watch = FakeWatch()
+        watch.names = ["a_very_long_name_of_a_node" * 3]
+        Progress("tty", str(tmp_path), ProcFS(host.path), [], watch, out).show(None)
+        text = terminal.read(1000)
+    assert text.startswith(b"\r[nicarbon 00:00] 0 done | running: a_")
+    assert len(text) == len(b"\r") + 39 + len(b"\x1b[K")
+
+
+def test_the_live_line_is_rewritten_in_place_and_erased(live):
     live.watch.names = ["a_very_long_name_of_a_node" * 3]
     text = live.at(1.0)
     assert text.startswith("\r[nicarbon 00:01]")
     assert text.endswith("\x1b[K")
-    assert len(text) == len("\r") + 59 + len("\x1b[K")
+    assert len(text) == len("\r") + 79 + len("\x1b[K")
     assert live.at(1.5) == ""
     assert live.at(2.0) != ""
     live.progress.end()

@@ -183,6 +183,15 @@ def test_files_that_appear_later_are_found(nodes, host):
         assert f"s{pid}" in nodes.watch.look().cpu_s
 
 
+def test_a_file_made_within_the_clock_tick_of_the_last_look_is_found(nodes, host):
+    now_ns = os.stat(nodes.folder).st_mtime_ns
+    for pid in (7, 8):
+        host.process(pid, own=pid)
+        nodes.write(pid, start(f"s{pid}"))
+        os.utime(nodes.folder, ns=(now_ns, now_ns))
+        assert f"s{pid}" in nodes.watch.look().cpu_s
+
+
 def test_a_folder_at_rest_is_not_listed_again(nodes, host, monkeypatch):
     old_ns = os.stat(nodes.folder).st_mtime_ns - 10**10
     os.utime(nodes.folder, ns=(old_ns, old_ns))
