@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``nicarbon summary``: where the energy of runs went."""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+
+from nicarbon.errors import NicarbonError, RunFolderError, StageRuleError
+from nicarbon.run import BY, Run, Summary
+
+HELP = "show where the energy of runs went"
+
+_EXAMPLES = """\
+examples:
+  nicarbon summary nicarbon-runs/20261122T101500Z_1f2e     per stage
+  nicarbon summary RUN --by node                           per node
+  nicarbon summary 'nicarbon-runs/*' --format tsv          many runs in one table
+  nicarbon summary RUN --stages mine.toml                  with your own stage rules
+
+A run that is still going on, or was killed, is shown as far as it was recorded.
+Exit code 2 if any run could not be read; the others are shown.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this verb's arguments to its parser."""
+    parser.epilog = _EXAMPLES
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "runs",
+        metavar="RUN",
+        nargs="+",
+        help="a run folder, or a pattern such as 'nicarbon-runs/*'",
+    )
+    parser.add_argument("--by", choices=BY, default="stage", help="what a row is (default: stage)")
+    parser.add_argument(
+        "--format",
+        choices=("table", "tsv", "json"),
+        default="table",
+        help="table to read, tsv or json for programs (default: table)",
+    )
+    parser.add_argument(
+        "--stages", metavar="FILE", help="your stage rules (TOML), tried before the built-in ones"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show the runs.
+
+    Returns
+    -------
+    int
+        0, or 2 if any run could not be read.
+    """
+    paths, unmatched = expand(args.runs)
+    summaries, failed = [], [f"{pattern}: no folder matches" for pattern in unmatched]
+    for path in paths:
+        try:
+            summaries.append(Run.open(path).summary(args.by, args.stages))
+        except StageRuleError:
+            raise  # the user's rules are wrong for every run alike
+        except NicarbonError as error:
+            failed.append(str(error))
+    if not summaries and len(failed) == 1:
+        raise RunFolderError(failed[0])
+    if summaries:
+        sys.stdout.write(_render(summaries, args))
+        sys.stdout.flush()
+    for message in failed:
+        print(f"nicarbon: {message}", file=sys.stderr)
+    return 2 if failed else 0
+
+
+def show(run_dir: str | os.PathLike[str], stages_file: str | None = None) -> None:
+    """Print one run per stage, as `nicarbon summary` does: the end of `nicarbon run`."""
+    summary = Run.open(run_dir).summary("stage", stages_file)
+    sys.stdout.write(_table([summary], stages_file))
+    sys.stdout.flush()
+
+
+def expand(patterns: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Expand the patterns that the shell left alone.
+
+    Returns
+    -------
+    tuple
+        Paths, each once, in the order given; and the patterns that match nothing. Of a pattern's
+        matches only folders count: a folder of runs may hold other files.
+    """
+    paths: dict[str, None] = {}
+    unmatched = []
+    for pattern in patterns:
+        is_pattern = glob.has_magic(pattern) and not os.path.lexists(pattern)
+        found = [pattern]
+        if is_pattern:
+            found = [path for path in sorted(glob.glob(pattern)) if os.path.isdir(path)]
+        paths.update(dict.fromkeys(found))
+        if not found:
+            unmatched.append(pattern)
+    return list(paths), unmatched
+
+
+def _render(summaries: Sequence[Summary], args: argparse.Namespace) -> str:
+    if args.format == "table":
+        return _table(summaries, args.stages)
+    from nicarbon.reports import tables
+
+    for summary in summaries:
+        for note in summary.notes:
+            print(f"nicarbon: {summary.run_id}: {note}", file=sys.stderr)
+    return tables.to_json(summaries) if args.format == "json" else tables.to_tsv(summaries)
+
+
+def _table(summaries: Sequence[Summary], stages_file: str | None) -> str:
+    from nicarbon.reports.terminal import render
+
+    command = f" --stages {shlex.quote(stages_file)}" if stages_file else ""
+    if not sys.stdout.isatty():
+        return render(summaries, command=command)
+    color = "NO_COLOR" not in os.environ
+    columns = shutil.get_terminal_size().columns
+    return render(summaries, width=columns, color=color, command=command)

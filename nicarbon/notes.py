@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Say in plain sentences what a run's figures lack. No figure is computed or changed here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from nicarbon.attribution import Attribution, HostEnergy, SpanEnergy
+from nicarbon.records import Driver, RunFacts
+from nicarbon.rows import outcome
+from nicarbon.units import format_duration
+
+# A run whose parts do not add up to its counters is broken, and says so.
+RESIDUAL_LIMIT = 1e-9
+# Below these parts of the whole a gap, or CPU time claimed twice, changes no printed digit.
+UNCOVERED_LIMIT = 0.005
+SCALED_LIMIT = 0.005
+N_NAMES = 5
+
+
+def some(names: Sequence[str]) -> str:
+    """Join names for a sentence, at most a handful.
+
+    Examples
+    --------
+    >>> some(["a", "b"]), some(list("abcdefgh"))
+    ('a, b', 'a, b, c, d, e and 3 more')
+    """
+    if len(names) <= N_NAMES:
+        return ", ".join(names)
+    return f"{', '.join(names[:N_NAMES])} and {len(names) - N_NAMES} more"
+
+
+def count(n: int, noun: str) -> str:
+    """Write a number of things.
+
+    Examples
+    --------
+    >>> count(1, "node"), count(3, "node")
+    ('1 node', '3 nodes')
+    """
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def is_known(host: HostEnergy) -> bool:
+    """Tell whether any reading covers any of the host's time: without, its 0 J mean nothing."""
+    return bool(host.sensors) and (host.energy_j > 0 or host.uncovered_s < host.duration_s)
+
+
+def notes(
+    facts: RunFacts, attribution: Attribution, missing: Sequence[str], wholes: Sequence[str]
+) -> tuple[str, ...]:
+    """Return one sentence for each thing that the figures lack.
+
+    Parameters
+    ----------
+    facts : RunFacts
+        The run.
+    attribution : Attribution
+        Its energies.
+    missing : sequence of str
+        Nodes of the graph without any record.
+    wholes : sequence of str
+        Nodes that run several stages and are counted in one.
+    """
+    return (
+        *_lost(facts),
+        *_uncovered(attribution.hosts),
+        *_nodes(attribution, missing, wholes),
+        *_broken(attribution.hosts),
+    )
+
+
+def _lost(facts: RunFacts) -> Iterable[str]:
+    """Say what a kill or a full disk took from the records."""
+    info = facts.info
+    if not (info.nicarbon_version or info.engine or info.program):
+        yield "run.json is missing or torn: name and start are guessed from the other files"
+    ends = [
+        {line.event: line.outcome for line in file.lines if isinstance(line, Driver)}
+        for file in facts.node_files
+    ]
+    ends = [end for end in ends if end]
+    if not all("end" in end for end in ends) or not ends:
+        yield "the run has no end: it is still going on, or it was killed"
+    outcomes = {end["end"] for end in ends if end.get("end") not in (None, "ok")}
+    for word in sorted(str(o) for o in outcomes):
+        yield "the pipeline failed" if word == "failed" else f"the pipeline was {word}"
+    if ends and all("end" in end for end in ends):
+        names = sorted({f.host.hostname or f.host.host for f in facts.sample_files if not f.close})
+        if names:
+            yield f"the sampler ended early on {some(names)}"
+    if facts.n_skipped_lines:
+        yield f"{count(facts.n_skipped_lines, 'line')} could not be read and were skipped"
+
+
+def _uncovered(hosts: Sequence[HostEnergy]) -> Iterable[str]:
+    for host in hosts:
+        where = host.hostname or host.host
+        if not is_known(host):
+            yield f"no energy reading covers {where}: CPU time only"
+        elif host.uncovered_s > UNCOVERED_LIMIT * host.duration_s:
+            yield (
+                f"{format_duration(host.uncovered_s)} of {format_duration(host.duration_s)} on "
+                f"{where} are covered by no reading: their energy is in no figure"
+            )
+
+
+def _nodes(
+    attribution: Attribution, missing: Sequence[str], wholes: Sequence[str]
+) -> Iterable[str]:
+    by_node: dict[str, list[SpanEnergy]] = {}
+    for span in attribution.spans:
+        by_node.setdefault(span.node, []).append(span)
+    outcomes = {node: outcome(spans) for node, spans in sorted(by_node.items())}
+    killed = [node for node, word in outcomes.items() if word == "killed"]
+    if killed:
+        yield f"{count(len(killed), 'node')} killed; what was seen of them counts: {some(killed)}"
+    running = [node for node, word in outcomes.items() if word == "running"]
+    if running:
+        yield f"{count(len(running), 'node')} still running, counted so far: {some(running)}"
+    flagged = sorted({span.node for span in attribution.spans if span.cpu_incomplete})
+    if flagged:
+        reasons = sorted({s.cpu_incomplete for s in attribution.spans if s.cpu_incomplete})
+        yield (
+            f"CPU time may be incomplete for {count(len(flagged), 'node')} "
+            f"({'; '.join(reasons)}): {some(flagged)}"
+        )
+    if missing:
+        verb = "has" if len(missing) == 1 else "have"
+        yield (
+            f"{count(len(missing), 'node')} of the graph {verb} no record: "
+            f"not run, or not metered: {some(missing)}"
+        )
+    if wholes:
+        verb = "runs several stages and is" if len(wholes) == 1 else "run several stages and are"
+        yield f"{count(len(wholes), 'node')} {verb} counted in one, as a whole: {some(wholes)}"
+
+
+def _broken(hosts: Sequence[HostEnergy]) -> Iterable[str]:
+    for host in hosts:
+        where = host.hostname or host.host
+        if abs(host.residual_j) > RESIDUAL_LIMIT * abs(host.energy_j):
+            yield (
+                f"BROKEN: on {where} the parts differ from the counter by "
+                f"{host.residual_j:.3g} J; please report this run"
+            )
+        if host.scaled_cpu_s > SCALED_LIMIT * host.busy_cpu_s:
+            yield (
+                f"on {where} nodes claimed {host.scaled_cpu_s:.3g} CPU seconds more than the host "
+                "was busy; shares were scaled down"
+            )

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write summaries as JSON and TSV for other programs. Numbers are written in full."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from nicarbon.attribution import HostEnergy
+from nicarbon.notes import is_known
+from nicarbon.rows import COLUMNS
+from nicarbon.run import Summary
+
+_ENERGIES = (
+    "energy_j",
+    "nodes_j",
+    "engine_j",
+    "meter_j",
+    "other_j",
+    "unattributed_j",
+    "residual_j",
+)
+_FIGURES = ("uncovered_s", "idle_power_w", "busy_cpu_s")
+
+
+def to_json(summaries: Sequence[Summary]) -> str:
+    """Write one summary as an object, several as an array of such objects."""
+    documents = [document(summary) for summary in summaries]
+    content = documents[0] if len(documents) == 1 else documents
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def document(summary: Summary) -> dict[str, Any]:
+    """Return a summary as plain data, in the order of its schema."""
+    return {
+        "schema_version": summary.schema_version,
+        "run_id": summary.run_id,
+        "started": summary.started,
+        "duration_s": summary.duration_s,
+        "hosts": [_host(host, summary.labels[host.host]) for host in summary.hosts],
+        "by": summary.by,
+        "coverage": summary.coverage,
+        "rows": [msgspec.structs.asdict(row) for row in summary.rows],
+        "total": msgspec.structs.asdict(summary.total),
+    }
+
+
+def _host(host: HostEnergy, label: str) -> dict[str, Any]:
+    """Return a host's account; energies are None, never 0, where no reading covers it."""
+    known = is_known(host)
+    return {
+        "host": label,
+        **{key: getattr(host, key) if known else None for key in _ENERGIES},
+        **{key: getattr(host, key) for key in _FIGURES},
+        "sensors": [
+            {
+                "name": sensor.name,
+                "method": sensor.method,
+                "domains": [domain.name for domain in sensor.domains],
+                "account": [domain.name for domain in sensor.domains if domain.account],
+            }
+            for sensor in host.sensors
+        ],
+    }
+
+
+def to_tsv(summaries: Iterable[Summary]) -> str:
+    """Write the rows of summaries as one table, with the run first; no totals, so that it adds up.
+
+    A figure that is missing is ``n/a``; tabs and line breaks in names become spaces.
+    """
+    lines = ["\t".join(("run_id", *COLUMNS))]
+    for summary in summaries:
+        for row in summary.rows:
+            cells = (summary.run_id, *(getattr(row, column) for column in COLUMNS))
+            lines.append("\t".join(_cell(cell) for cell in cells))
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: object) -> str:
+    return "n/a" if value is None else " ".join(str(value).splitlines()).replace("\t", " ")

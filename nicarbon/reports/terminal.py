@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Show summaries in a terminal, or as plain text where the output is none.
+
+Names come from pipelines: nothing in them is taken as markup or as a control character.
+"""
+
+from __future__ import annotations
+
+import io
+import shlex
+from collections.abc import Sequence
+from math import fsum, log10
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from nicarbon.attribution import HostEnergy
+from nicarbon.flow import UNCLASSIFIED
+from nicarbon.notes import count, is_known
+from nicarbon.rows import Row
+from nicarbon.run import Summary
+from nicarbon.units import J_PER_WH, format_duration, format_energy
+
+# Wide enough that no line of a plain report is ever broken or cut.
+PLAIN_WIDTH = 10_000
+NARROW = 100
+# Marks an energy that no counter measured.
+MARK = "~"
+
+
+def render(
+    summaries: Sequence[Summary],
+    *,
+    width: int | None = None,
+    color: bool = False,
+    command: str = "",
+) -> str:
+    """Show summaries one after the other, then what they come to together.
+
+    Parameters
+    ----------
+    summaries : sequence of Summary
+        At least one.
+    width : int, optional
+        Columns of the terminal; by default plain text that is as wide as its names.
+    color : bool, optional
+        Whether to use colours.
+    command : str, optional
+        Arguments that the next command should repeat (``--stages FILE``).
+
+    Returns
+    -------
+    str
+        Lines of text; the last names the next useful command.
+    """
+    out = io.StringIO()
+    console = Console(
+        file=out,
+        width=width or PLAIN_WIDTH,
+        force_terminal=color,
+        no_color=not color,
+        color_system="auto" if color else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+    for summary in summaries:
+        _show(console, summary, narrow=width is not None and width < NARROW)
+        console.print()
+    if len(summaries) > 1:
+        _show_together(console, summaries)
+    console.print(_next(summaries, command), soft_wrap=True)
+    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+
+
+def _show(console: Console, summary: Summary, narrow: bool) -> None:
+    started = f", {summary.started}" if summary.started else ""
+    title = f"run {summary.run_id}{started}, {format_duration(summary.duration_s)}"
+    console.print(Text(clean(title), style="bold"))
+    console.print()
+    console.print(_table(summary, narrow))
+    console.print()
+    for host in summary.hosts:
+        _show_host(console, host, summary.labels[host.host])
+    if len(summary.hosts) > 1:
+        console.print(Text(f"all {len(summary.hosts)} hosts: {_coverage(summary)}"))
+    if _is_marked(summary):
+        console.print(Text(f"{MARK} modelled or assumed, not measured: see 'nicarbon doctor'"))
+    for line in (*_unclassified(summary), *summary.notes):
+        console.print(Text(clean(f"! {line}"), style="yellow"))
+
+
+def _table(summary: Summary, narrow: bool) -> Table:
+    """Lay out the rows; in a narrow terminal what the hosts' lines repeat is left out."""
+    table = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1), collapse_padding=True
+    )
+    table.add_column(summary.by, overflow="fold", no_wrap=not narrow, min_width=8)
+    for title in ("energy", "range", "share", "CPU time", "duration", "nodes"):
+        table.add_column(title, justify="right", no_wrap=True)
+    if not narrow:
+        table.add_column("method", no_wrap=True)
+    for row in summary.rows:
+        table.add_row(*_cells(row, summary.total, narrow))
+    table.add_section()
+    table.add_row(*_cells(summary.total, summary.total, narrow), style="bold")
+    return table
+
+
+def _cells(row: Row, total: Row, narrow: bool) -> list[Text]:
+    mark = MARK if row.method not in (None, "measured") else ""
+    cells = [
+        row.name,
+        mark + format_energy(row.energy_j) if row.energy_j is not None else "n/a",
+        format_range(row.energy_low_j, row.energy_high_j),
+        _share(row.energy_j, total.energy_j),
+        format_duration(row.cpu_s) + ("+" if row.cpu_incomplete else ""),
+        format_duration(row.duration_s),
+        _nodes(row),
+    ]
+    return [Text(clean(cell)) for cell in (cells if narrow else [*cells, row.method or "n/a"])]
+
+
+def _nodes(row: Row) -> str:
+    parts = [f"{row.n_cached} cached"] if row.n_cached else []
+    parts += [f"{row.n_failed} failed"] if row.n_failed else []
+    return f"{row.n_nodes} ({', '.join(parts)})" if parts else str(row.n_nodes)
+
+
+def _share(energy_j: float | None, total_j: float | None) -> str:
+    """Write a part of the whole in per cent.
+
+    Examples
+    --------
+    >>> _share(1.0, 3.0), _share(1.0, 1e6), _share(None, 1.0), _share(1.0, 0.0)
+    ('33.3 %', '<0.1 %', 'n/a', 'n/a')
+    """
+    if energy_j is None or not total_j:
+        return "n/a"
+    percent = 100 * energy_j / total_j
+    return f"{percent:.1f} %" if percent >= 0.05 or not energy_j else "<0.1 %"
+
+
+def format_range(low_j: float | None, high_j: float | None) -> str:
+    """Write a range of energy, in the unit of its high end.
+
+    Examples
+    --------
+    >>> format_range(8.4, 15.7), format_range(0, 7200), format_range(None, None)
+    ('8.4-15.7 J', '0-2 Wh', 'n/a')
+    """
+    if low_j is None or high_j is None:
+        return "n/a"
+    high, unit = format_energy(high_j).split(" ")
+    low = format_energy(low_j).split(" ")
+    if low[1] != unit:
+        scale = _unit(high_j)[0]
+        low = [f"{low_j / scale:.2g}" if low_j else "0", unit]
+    return f"{low[0]}-{high} {unit}"
+
+
+def _unit(energy_j: float) -> tuple[float, str]:
+    if abs(energy_j) < J_PER_WH:
+        return 1.0, "J"
+    return (J_PER_WH, "Wh") if abs(energy_j) < 1000 * J_PER_WH else (1000 * J_PER_WH, "kWh")
+
+
+def _show_host(console: Console, host: HostEnergy, label: str) -> None:
+    sensors = [
+        f"{sensor.name} {sensor.method} ("
+        + ", ".join(d.name for d in sensor.domains if d.account)
+        + ")"
+        for sensor in host.sensors
+        if any(domain.account for domain in sensor.domains)
+    ]
+    known = ", ".join(sensors) if sensors else "no sensor"
+    console.print(Text(clean(f"host {label}: {known}")))
+    if is_known(host):
+        console.print(Text(f"  {sum_line(host)}"))
+
+
+def sum_line(host: HostEnergy) -> str:
+    """Write a host's account so that the printed numbers can be added up by eye."""
+    scale, unit = _unit(host.energy_j)
+    size = abs(host.energy_j) / scale
+    decimals = max(0, 3 - int(log10(size))) if size > 0 else 1
+    parts = [
+        f"{name} {value / scale:.{decimals}f}"
+        for name, value in (
+            ("nodes", host.nodes_j),
+            ("engine", host.engine_j),
+            ("meter", host.meter_j),
+            ("other", host.other_j),
+            ("unattributed", host.unattributed_j),
+        )
+    ]
+    measured = all(
+        s.method == "measured" for s in host.sensors if any(d.account for d in s.domains)
+    )
+    what = "counter" if measured else "model"
+    share = f", {100 * host.nodes_j / host.energy_j:.0f} % in nodes" if host.energy_j else ""
+    return f"{' + '.join(parts)} = {what} {host.energy_j / scale:.{decimals}f} {unit}{share}"
+
+
+def _coverage(summary: Summary) -> str:
+    energy_j = fsum(host.energy_j for host in summary.hosts if is_known(host))
+    if summary.coverage is None:
+        return "no energy reading"
+    return f"{format_energy(energy_j)}, {100 * summary.coverage:.0f} % in nodes"
+
+
+def _is_marked(summary: Summary) -> bool:
+    return any(row.method not in (None, "measured") for row in summary.rows)
+
+
+def _unclassified(summary: Summary) -> list[str]:
+    if summary.by != "stage":
+        return []
+    return [
+        f"{_share(row.energy_j, summary.total.energy_j)} of the energy is {UNCLASSIFIED} "
+        f"({count(row.n_nodes, 'node')}): name their stage by node.stage or --stages FILE"
+        for row in summary.rows
+        if row.name == UNCLASSIFIED
+    ]
+
+
+def _show_together(console: Console, summaries: Sequence[Summary]) -> None:
+    """Add up runs; two runs on one host at once each got their own share of it."""
+    known = [s.total.energy_j for s in summaries if s.total.energy_j is not None]
+    mark = MARK if any(_is_marked(summary) for summary in summaries) else ""
+    energy = mark + format_energy(fsum(known)) if known else "n/a"
+    without = len(summaries) - len(known)
+    lacking = f" ({count(without, 'run')} without energy)" if without else ""
+    n_nodes = sum(summary.total.n_nodes for summary in summaries)
+    cpu = format_duration(fsum(summary.total.cpu_s for summary in summaries))
+    text = f"{len(summaries)} runs: {energy} in {count(n_nodes, 'node')}, {cpu} CPU time{lacking}"
+    console.print(Text(text, style="bold"))
+    console.print()
+
+
+def _next(summaries: Sequence[Summary], command: str) -> Text:
+    """Name the next useful command: the nodes of what is shown, or a table of them."""
+    paths = " ".join(shlex.quote(summary.path) for summary in summaries[:1])
+    deeper = "--by node" if summaries[0].by == "stage" else f"--by {summaries[0].by} --format tsv"
+    return Text(clean(f"next: nicarbon summary {paths} {deeper}{command}"))
+
+
+def clean(text: str) -> str:
+    """Replace what a terminal would act on instead of showing it."""
+    return "".join(character if character.isprintable() else "�" for character in text)

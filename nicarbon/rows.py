@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fold node executions into rows of a table: the sum of energies is kept, times are united.
+
+A row may stand for a node, a stage, a host or a whole run. Nothing here decides what belongs to
+it, and nothing is rounded.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from math import fsum, hypot
+
+import msgspec
+
+from nicarbon.attribution import SpanEnergy
+
+# One standard deviation of the watts of a CPU second among tools that share a host, from
+# simulations of heterogeneous nodes: the part of a share of energy that stays unknown.
+ATTRIBUTION_SPREAD = 0.30
+
+METHODS = ("measured", "modelled", "assumed")
+FAILED = ("failed", "killed")
+
+
+class Row(msgspec.Struct, frozen=True):
+    """What some nodes used together.
+
+    Attributes
+    ----------
+    energy_j : float or None
+        Joules; None where no execution has any (cached, or covered by no reading).
+    energy_low_j, energy_high_j : float or None
+        The range: of the sensors and of the sharing, combined as independent.
+    active_j : float or None
+        The part above the hosts' idle power; None unless all hosts are calibrated.
+    cpu_s : float
+        CPU seconds.
+    cpu_incomplete : str or None
+        Why CPU seconds may be missing: each reason once.
+    duration_s : float
+        Length of the union of the executions' intervals; cached ones have none.
+    carbon_g : float or None
+        Grams of CO2 equivalent; None until the run is priced.
+    n_nodes, n_cached, n_failed : int
+        Nodes, those only found in the cache, and those whose last attempt failed or was killed.
+    method : str or None
+        The weakest method that the energy rests on; None without energy.
+    """
+
+    name: str
+    energy_j: float | None
+    energy_low_j: float | None
+    energy_high_j: float | None
+    active_j: float | None
+    cpu_s: float
+    cpu_incomplete: str | None
+    duration_s: float
+    carbon_g: float | None
+    n_nodes: int
+    n_cached: int
+    n_failed: int
+    method: str | None
+
+
+COLUMNS = Row.__struct_fields__
+
+
+def clock_offsets(spans: Iterable[SpanEnergy]) -> dict[str, float]:
+    """Return the seconds that bring each host's monotonic clock onto one common clock.
+
+    Each host gets one offset, so that within a host only its monotonic clock counts: a wall
+    clock that is set while nodes run changes no duration.
+    """
+    first: dict[str, SpanEnergy] = {}
+    for span in spans:
+        if span.host not in first or (span.start_s, span.span) < _place(first[span.host]):
+            first[span.host] = span
+    offsets = {host: first[host].start_unix_s - first[host].start_s for host in sorted(first)}
+    origin = next(iter(offsets.values()), 0.0)
+    return {host: offset - origin for host, offset in offsets.items()}
+
+
+def _place(span: SpanEnergy) -> tuple[float, str]:
+    return span.start_s, span.span
+
+
+def fold(
+    spans: Iterable[SpanEnergy],
+    name_of: Callable[[SpanEnergy], str],
+    offsets: Mapping[str, float],
+) -> list[Row]:
+    """Fold executions into one row for each name, highest energy first, rows without energy last.
+
+    Parameters
+    ----------
+    spans : iterable of SpanEnergy
+        Executions.
+    name_of : callable
+        Name of the row that an execution belongs to.
+    offsets : mapping
+        Seconds by host, from `clock_offsets`.
+    """
+    groups: dict[str, list[SpanEnergy]] = defaultdict(list)
+    for span in spans:
+        groups[name_of(span)].append(span)
+    rows = [fold_one(name, group, offsets) for name, group in groups.items()]
+    return sorted(rows, key=lambda row: (row.energy_j is None, -(row.energy_j or 0.0), row.name))
+
+
+def fold_one(name: str, spans: Iterable[SpanEnergy], offsets: Mapping[str, float]) -> Row:
+    """Fold executions into one row."""
+    spans = list(spans)
+    energy_j, low_j, high_j = energy_range(spans)
+    by_node: dict[str, list[SpanEnergy]] = defaultdict(list)
+    for span in spans:
+        by_node[span.node].append(span)
+    outcomes = [outcome(of_node) for of_node in by_node.values()]
+    reasons = sorted({s.cpu_incomplete for s in spans if s.cpu_incomplete})
+    return Row(
+        name=name,
+        energy_j=energy_j,
+        energy_low_j=low_j,
+        energy_high_j=high_j,
+        active_j=_active_j(spans),
+        cpu_s=fsum(s.cpu_s for s in spans),
+        cpu_incomplete="; ".join(reasons) or None,
+        duration_s=_united_s(spans, offsets),
+        carbon_g=None,
+        n_nodes=len(by_node),
+        n_cached=outcomes.count("cached"),
+        n_failed=sum(o in FAILED for o in outcomes),
+        method=max((s.method for s in _priced(spans)), key=METHODS.index, default=None),
+    )
+
+
+def energy_range(spans: Iterable[SpanEnergy]) -> tuple[float | None, float | None, float | None]:
+    """Return energy, low and high in joules, or three times None where there is no energy.
+
+    The sensors' ranges are added up (one sensor is wrong in one direction); what sharing a host
+    leaves unknown is `ATTRIBUTION_SPREAD` of the energy that was shared, the row's executions
+    taken as shared with everything else; both are combined as independent.
+    """
+    priced = _priced(spans)
+    if not priced:
+        return None, None, None
+    energy_j = fsum(s.energy_j or 0.0 for s in priced)
+    below_j = energy_j - fsum(s.sensor_low_j for s in priced)
+    above_j = fsum(s.sensor_high_j for s in priced) - energy_j
+    sharing_j = ATTRIBUTION_SPREAD * fsum(s.shared_j for s in priced)
+    low_j = max(energy_j - hypot(below_j, sharing_j), 0.0)
+    return energy_j, min(low_j, energy_j), energy_j + hypot(above_j, sharing_j)
+
+
+def outcome(spans: Iterable[SpanEnergy]) -> str:
+    """Return how a node ended: its last execution that was not merely found in the cache."""
+    ran = [s for s in spans if s.outcome != "cached"]
+    return max(ran, key=_place).outcome if ran else "cached"
+
+
+def _priced(spans: Iterable[SpanEnergy]) -> list[SpanEnergy]:
+    return [s for s in spans if s.energy_j is not None]
+
+
+def _active_j(spans: Iterable[SpanEnergy]) -> float | None:
+    parts = [s.active_j for s in _priced(spans)]
+    known = [part for part in parts if part is not None]
+    return fsum(known) if known and len(known) == len(parts) else None
+
+
+def _united_s(spans: Iterable[SpanEnergy], offsets: Mapping[str, float]) -> float:
+    """Return the length of the union of the intervals, in seconds, on the common clock."""
+    pieces = sorted(
+        (s.start_s + offsets.get(s.host, 0.0), s.end_s + offsets.get(s.host, 0.0))
+        for s in spans
+        if s.outcome != "cached"
+    )
+    lengths = []
+    reached = float("-inf")
+    for start, end in pieces:
+        lengths.append(max(end - max(start, reached), 0.0))
+        reached = max(reached, end)
+    return fsum(lengths)

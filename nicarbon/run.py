@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Open a run folder: its hosts, nodes, stages and graph, and their summary.
+
+Everything is computed from the folder's facts when it is asked for; nothing is written.
+pandas and networkx are loaded only by those who ask for tables and graphs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import cached_property
+from math import fsum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from nicarbon.attribution import Attribution, HostEnergy, SpanEnergy, attribute
+from nicarbon.errors import NicarbonError
+from nicarbon.notes import is_known, notes
+from nicarbon.reader import read_run
+from nicarbon.records import Graph, Node, RunFacts
+from nicarbon.rows import Row, clock_offsets, fold, fold_one
+from nicarbon.stages import StageRules
+from nicarbon.units import NS_PER_S
+
+if TYPE_CHECKING:
+    import networkx as nx
+    import pandas as pd
+
+BY = ("stage", "node", "host")
+TOTAL = "total"
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """Where the energy of a run went.
+
+    Attributes
+    ----------
+    started : str or None
+        UTC, ISO 8601; None where no record says it.
+    duration_s : float
+        The longest time that a host served the run.
+    hosts : tuple of HostEnergy
+        The account of each host.
+    labels : dict
+        Name of each host, by its id: its hostname, made unique.
+    coverage : float or None
+        The part of the hosts' energy that the rows account for.
+    rows : tuple of Row
+        Highest energy first.
+    missing : tuple of str
+        Nodes of the graph without any record.
+    notes : tuple of str
+        What the figures lack, a sentence each.
+    """
+
+    schema_version: str
+    run_id: str
+    path: str
+    started: str | None
+    duration_s: float
+    hosts: tuple[HostEnergy, ...]
+    labels: dict[str, str]
+    by: str
+    coverage: float | None
+    rows: tuple[Row, ...]
+    total: Row
+    missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_missing(self) -> int:
+        """Number of nodes of the graph without any record."""
+        return len(self.missing)
+
+
+class Run:
+    """A run folder.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    facts : RunFacts
+        Its records.
+    """
+
+    def __init__(self, facts: RunFacts, path: str | Path = "") -> None:
+        self.facts = facts
+        self.path = Path(path)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Run:
+        """Open a run folder; the run may still be going on, or have been killed.
+
+        Raises
+        ------
+        RunFolderError
+            If it is no run folder, or cannot be read.
+        SchemaError
+            If a newer nicarbon wrote it.
+        """
+        return cls(read_run(Path(path)), Path(path))
+
+    def __repr__(self) -> str:
+        """Name the run."""
+        return f"<nicarbon run {self.facts.info.run_id}>"
+
+    @cached_property
+    def attribution(self) -> Attribution:
+        """Joules of every node execution, and the account of every host."""
+        return attribute(self.facts)
+
+    @cached_property
+    def _graph(self) -> Graph:
+        return merged(self.facts.graphs)
+
+    @cached_property
+    def _offsets(self) -> dict[str, float]:
+        return clock_offsets(self.attribution.spans)
+
+    @property
+    def graph(self) -> nx.DiGraph:
+        """The executed graph: see `nicarbon.graph.executed_graph`."""
+        from nicarbon.graph import executed_graph
+
+        spans = self.attribution.spans
+        return executed_graph(self._graph, self.stage_of(StageRules.load()), spans)
+
+    @property
+    def nodes(self) -> pd.DataFrame:
+        """One row a node, indexed by its unique name: stage, energy, time, outcome."""
+        from nicarbon.frames import nodes_frame
+
+        return nodes_frame(self.graph)
+
+    @property
+    def stages(self) -> pd.DataFrame:
+        """One row a stage, highest energy first."""
+        from nicarbon.frames import rows_frame
+
+        return rows_frame(self.summary("stage").rows)
+
+    @property
+    def hosts(self) -> pd.DataFrame:
+        """One row a host: its account, indexed by its id."""
+        from nicarbon.frames import hosts_frame
+
+        return hosts_frame(self.attribution.hosts)
+
+    def stage_of(self, rules: StageRules) -> dict[str, str]:
+        """Return the stage of every node, recorded or only planned, by its unique name."""
+        stages = rules.classify(self._graph)
+        for span in self.attribution.spans:
+            if span.node not in stages and span.map_node in stages:
+                stages[span.node] = stages[span.map_node]
+        unknown = {span.node for span in self.attribution.spans} - stages.keys()
+        lost = Graph("", "", tuple(Node(name) for name in sorted(unknown)), ())
+        return stages | rules.classify(lost)
+
+    def summary(self, by: str = "stage", stages_file: str | Path | None = None) -> Summary:
+        """Say where the energy went.
+
+        Parameters
+        ----------
+        by : str
+            ``stage``, ``node`` or ``host``. A node's row holds all its executions; a host's row
+            the nodes that ran on it, what else the host did is in its account.
+        stages_file : path, optional
+            A rule file of the user, tried before the built-in rules.
+
+        Raises
+        ------
+        StageRuleError
+            If the rule file cannot be understood.
+        """
+        if by not in BY:
+            raise NicarbonError(f"{by!r}: a summary is by {', '.join(BY)}")
+        rules = StageRules.load(stages_file)
+        attribution, info = self.attribution, self.facts.info
+        labels = host_labels(attribution.hosts)
+        name_of = self._naming(by, rules, labels)
+        missing = self._missing()
+        rows = fold(attribution.spans, name_of, self._offsets)
+        return Summary(
+            schema_version=info.schema_version,
+            run_id=info.run_id,
+            path=str(self.path),
+            started=_utc(info.t_unix_ns),
+            duration_s=max((host.duration_s for host in attribution.hosts), default=0.0),
+            hosts=attribution.hosts,
+            labels=labels,
+            by=by,
+            coverage=coverage(attribution.hosts),
+            rows=tuple(rows),
+            total=fold_one(TOTAL, attribution.spans, self._offsets),
+            missing=missing,
+            notes=notes(self.facts, attribution, missing, self._wholes(rules)),
+        )
+
+    def _naming(
+        self, by: str, rules: StageRules, labels: dict[str, str]
+    ) -> Callable[[SpanEnergy], str]:
+        if by == "node":
+            return lambda span: span.node
+        if by == "host":
+            return lambda span: labels[span.host]
+        stages = self.stage_of(rules)
+        return lambda span: stages[span.node]
+
+    def _missing(self) -> tuple[str, ...]:
+        spans = self.attribution.spans
+        seen = {span.node for span in spans} | {span.map_node for span in spans}
+        return tuple(sorted(node.name for node in self._graph.nodes if node.name not in seen))
+
+    def _wholes(self, rules: StageRules) -> tuple[str, ...]:
+        ran = {span.node for span in self.attribution.spans if span.outcome != "cached"}
+        return tuple(sorted(name for name in rules.wholes(self._graph) if name in ran))
+
+
+def merged(graphs: Iterable[Graph]) -> Graph:
+    """Unite the executed graphs of a run; a node that several name is described by the first."""
+    graphs = tuple(graphs)
+    nodes: dict[str, Node] = {}
+    for graph in graphs:
+        for node in graph.nodes:
+            nodes.setdefault(node.name, node)
+    edges = dict.fromkeys(edge for graph in graphs for edge in graph.edges)
+    workflow = ", ".join(dict.fromkeys(graph.workflow for graph in graphs))
+    plugin = ", ".join(dict.fromkeys(graph.plugin for graph in graphs))
+    return Graph(workflow, plugin, tuple(nodes.values()), tuple(edges))
+
+
+def host_labels(hosts: Iterable[HostEnergy]) -> dict[str, str]:
+    """Name each host by its hostname, with its id where several have the same."""
+    hosts = tuple(hosts)
+    counts = Counter(host.hostname for host in hosts)
+    return {
+        host.host: host.hostname
+        if host.hostname and counts[host.hostname] == 1
+        else f"{host.hostname} ({host.host})".strip()
+        for host in hosts
+    }
+
+
+def coverage(hosts: Iterable[HostEnergy]) -> float | None:
+    """Return the part of the hosts' energy that nodes account for; None without energy."""
+    known = [host for host in hosts if is_known(host)]
+    energy_j = fsum(host.energy_j for host in known)
+    return fsum(host.nodes_j for host in known) / energy_j if energy_j else None
+
+
+def _utc(t_unix_ns: int) -> str | None:
+    if not t_unix_ns:
+        return None
+    time = datetime.fromtimestamp(t_unix_ns // NS_PER_S, UTC)
+    return time.isoformat().replace("+00:00", "Z")
