@@ -11,82 +11,12 @@ import os
 import time
 import zlib
 from collections.abc import Collection, Iterator
-from typing import Any, NamedTuple
+from typing import Any
+
+from nicarbon.meter.procstat import Stat, parse_stat, read_file
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _SIGCHLD_BIT = 1 << 16  # signal 17 in the kernel's masks, whose lowest bit is signal 1
-
-
-class Stat(NamedTuple):
-    """Of /proc/PID/stat what is used here; CPU times are in clock ticks.
-
-    `utime` and `stime` are the process's own, `cutime` and `cstime` those of the children that it
-    has waited for; `starttime` is ticks after boot and tells apart two processes with one pid.
-    """
-
-    pid: int
-    comm: str
-    state: str
-    ppid: int
-    pgrp: int
-    session: int
-    utime: int
-    stime: int
-    cutime: int
-    cstime: int
-    n_threads: int
-    starttime: int
-
-    @property
-    def ended(self) -> bool:
-        """Whether it can run no more (a zombie whose threads have all ended)."""
-        return self.state in "ZX" and self.n_threads <= 1
-
-
-def _read(path: str, size: int = 65536) -> bytes | None:
-    """Return the whole file, or None when it cannot be read."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        data = os.read(fd, size)
-        while len(data) >= size:
-            more = os.read(fd, size)
-            if not more:
-                break
-            data += more
-            size += len(more)
-        return data
-    except OSError:
-        return None
-    finally:
-        os.close(fd)
-
-
-def _parse_stat(data: bytes) -> Stat | None:
-    """Parse /proc/PID/stat; the name may itself hold spaces and brackets."""
-    left, right = data.find(b"("), data.rfind(b")")
-    fields = data[right + 2 :].split(None, 20)
-    if left < 0 or len(fields) < 20:
-        return None
-    try:
-        return Stat(
-            int(data[:left]),
-            data[left + 1 : right].decode("utf-8", "replace"),
-            fields[0].decode("ascii", "replace"),
-            int(fields[1]),
-            int(fields[2]),
-            int(fields[3]),
-            int(fields[11]),
-            int(fields[12]),
-            int(fields[13]),
-            int(fields[14]),
-            int(fields[17]),
-            int(fields[19]),
-        )
-    except ValueError:
-        return None
 
 
 class ProcFS:
@@ -111,7 +41,7 @@ class ProcFS:
 
     def boot_id(self) -> str:
         """Return the boot id, or a stand-in made of the host's name where there is none."""
-        data = _read(f"{self._proc}/sys/kernel/random/boot_id")
+        data = read_file(f"{self._proc}/sys/kernel/random/boot_id")
         if data and data.strip():
             return data.strip().decode("ascii", "replace")
         return f"{zlib.crc32(os.uname().nodename.encode()):08x}-0000"
@@ -127,7 +57,7 @@ class ProcFS:
         factor changes would jump.
         """
         if self._n_cpus is None:
-            data = _read(f"{self._proc}/stat") or b""
+            data = read_file(f"{self._proc}/stat") or b""
             lines = data.split(b"\n")
             count = sum(1 for line in lines if line.startswith(b"cpu") and line[3:4].isdigit())
             self._n_cpus = count or os.cpu_count() or 1
@@ -164,7 +94,7 @@ class ProcFS:
 
     def memory_bytes(self) -> int | None:
         """Return the host's memory in bytes."""
-        for line in (_read(f"{self._proc}/meminfo") or b"").split(b"\n"):
+        for line in (read_file(f"{self._proc}/meminfo") or b"").split(b"\n"):
             if line.startswith(b"MemTotal:"):
                 try:
                     return int(line.split()[1]) * 1024
@@ -175,7 +105,7 @@ class ProcFS:
     def cpu_info(self) -> dict[str, Any]:
         """Return the first CPU: vendor, family, model, stepping (int or None), name, flags."""
         found: dict[str, str] = {}
-        data = (_read(f"{self._proc}/cpuinfo") or b"").split(b"\n\n", 1)[0]
+        data = (read_file(f"{self._proc}/cpuinfo") or b"").split(b"\n\n", 1)[0]
         for line in data.decode("utf-8", "replace").splitlines():
             key, _, value = line.partition(":")
             found.setdefault(key.strip(), value.strip())
@@ -199,8 +129,8 @@ class ProcFS:
 
     def stat(self, pid: int) -> Stat | None:
         """Return the process's stat line, or None when there is no such process."""
-        data = _read(f"{self._proc}/{pid}/stat", 2048)
-        return _parse_stat(data) if data else None
+        data = read_file(f"{self._proc}/{pid}/stat", 2048)
+        return parse_stat(data) if data else None
 
     def children(self, pid: int, n_threads: int | None = None) -> list[int]:
         """Return the living and zombie children of all threads of a process.
@@ -219,7 +149,7 @@ class ProcFS:
                 return []
         found = []
         for thread in threads:
-            data = _read(f"{folder}/{thread}/children")
+            data = read_file(f"{folder}/{thread}/children")
             if data:
                 found += [int(word) for word in data.split()]
         return found
@@ -337,7 +267,7 @@ class ProcFS:
 
         None where it cannot be told. The flag SA_NOCLDWAIT, which does the same, does not show.
         """
-        for line in (_read(f"{self._proc}/{pid}/status") or b"").split(b"\n"):
+        for line in (read_file(f"{self._proc}/{pid}/status") or b"").split(b"\n"):
             if line.startswith(b"SigIgn:"):
                 try:
                     return bool(int(line.split()[1], 16) & _SIGCHLD_BIT)

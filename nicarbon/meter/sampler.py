@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
-import signal
 import sys
 import time
 from typing import Any, Protocol
 
 from nicarbon.meter import host, sensors
+from nicarbon.meter.ends import Ends
 from nicarbon.meter.processes import ProcFS
 from nicarbon.meter.watch import NodeWatch
 from nicarbon.meter.writer import Writer
@@ -28,8 +27,6 @@ _FIRST_MINUTES_S = 300.0
 # Energy and busy time read further apart than this don't belong together.
 _CONSISTENT_NS = 5_000_000
 _TRIES = 3
-# Without a pidfd (Linux before 5.3) the driver is looked at this often.
-_LOOK_AT_DRIVER_S = 1.0
 _PROGRESS_S = 1.0
 _NS_PER_S = 1_000_000_000
 
@@ -229,56 +226,7 @@ class Sampler:
                 print(f"nicarbon: sampler: {what}", file=sys.stderr, flush=True)
 
 
-class _Ends:
-    """Knows when to stop: SIGTERM, or the end of the driver.
-
-    Parameters
-    ----------
-    driver_pid : int
-        The driver.
-    """
-
-    def __init__(self, driver_pid: int) -> None:
-        self._driver_pid = driver_pid
-        self._procfs = ProcFS("/")
-        stat = self._procfs.stat(driver_pid)
-        self._starttime = stat.starttime if stat else None
-        self._pidfd: int | None = None
-        # With an old kernel or C library, or a driver that is gone already, it is looked for.
-        with contextlib.suppress(OSError, AttributeError):
-            self._pidfd = os.pidfd_open(driver_pid)
-        self._wake, wake = os.pipe()
-        os.set_blocking(self._wake, False)
-        os.set_blocking(wake, False)
-        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        signal.signal(signal.SIGTERM, lambda number, frame: None)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-    def wait(self, timeout_s: float) -> str | None:
-        """Wait; return why to stop, or None when the time is up."""
-        until = time.monotonic() + timeout_s
-        while True:
-            left_s = max(until - time.monotonic(), 0.0)
-            watched = [self._wake]
-            if self._pidfd is None:
-                left_s = min(left_s, _LOOK_AT_DRIVER_S)
-            else:
-                watched.append(self._pidfd)
-            ready = select.select(watched, [], [], left_s)[0]
-            if self._wake in ready and bytes([signal.SIGTERM]) in os.read(self._wake, 4096):
-                return "stopped"
-            if self._pidfd in ready or (self._pidfd is None and self._driver_ended()):
-                return "driver ended"
-            if time.monotonic() >= until:
-                return None
-
-    def _driver_ended(self) -> bool:
-        stat = self._procfs.stat(self._driver_pid)
-        return stat is None or stat.starttime != self._starttime or stat.ended
-
-
-def _run(sampler: Sampler, ends: _Ends, progress_mode: str | None) -> None:
+def _run(sampler: Sampler, ends: Ends, progress_mode: str | None) -> None:
     """Sample until it is time to stop, then once more."""
     sampler.open()
     progress = None
@@ -344,7 +292,7 @@ def main(argv: list[str]) -> int:
         proc_root="/",
     )
     try:
-        _run(sampler, _Ends(driver_pid), options.get("--progress"))
+        _run(sampler, Ends(driver_pid), options.get("--progress"))
     except Exception as error:
         # The last guard: one line, no traceback; the pipeline goes on unsampled.
         sampler.say(f"ends, energy is missing from here on: {error!r}")

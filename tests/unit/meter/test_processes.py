@@ -75,26 +75,6 @@ def test_what_is_missing_is_none(tmp_path):
     assert procfs.tree(1) == []
 
 
-def test_a_name_with_brackets_and_spaces_is_no_trouble(host):
-    host.process(7, parent=3, comm="a) (b) S 9", own=5, reaped=6, starttime=77)
-    stat = ProcFS(host.path).stat(7)
-    assert (stat.comm, stat.ppid, stat.utime, stat.cutime) == ("a) (b) S 9", 3, 5, 6)
-    assert (stat.starttime, stat.n_threads, stat.ended) == (77, 1, False)
-
-
-@pytest.mark.parametrize("text", ["", "7", "7 (sh", "7 (sh) S 1", "7 (sh) S" + " x" * 30])
-def test_a_torn_stat_line_is_no_process(host, text):
-    host.write("proc/7/stat", text)
-    assert ProcFS(host.path).stat(7) is None
-
-
-def test_a_zombie_has_ended_but_one_whose_threads_live_on_has_not(host):
-    host.process(7, state="Z")
-    host.process(8, state="Z", n_threads=3)
-    assert ProcFS(host.path).stat(7).ended
-    assert not ProcFS(host.path).stat(8).ended
-
-
 def family(host, children=True):
     """7 has 8 and 9 (of another thread); 8 has 10."""
     host.process(7, own=100, reaped=10, n_threads=2, children="8 " if children else None)
@@ -192,6 +172,29 @@ def test_a_tree_counts_living_and_waited_for_children():
     assert shell.pid in procfs.tree(os.getpid())
     assert procfs.tree_cpu_s(shell.pid) >= procfs.cpu_s(shell.pid) > 0
     shell.communicate()
+
+
+CROWD = """
+import os, sys
+before, after = os.pipe()
+for _ in range(900):
+    if os.fork() == 0:
+        os.read(before, 1)
+        os._exit(0)
+print(flush=True)
+sys.stdin.read()
+os.write(after, b"x" * 900)
+"""
+
+
+def test_a_crowd_of_children_is_seen_though_the_kernel_lists_it_in_pages():
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", CROWD], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
+        parent.stdout.readline()
+        children = ProcFS().children(parent.pid)
+        parent.stdin.close()
+    assert len(children) == len(set(children)) == 900
 
 
 def test_this_host_is_busy_no_more_than_its_cpus_allow():
