@@ -7,6 +7,7 @@ errors are kept, never raised: a full disk must not fail a pipeline.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -78,5 +79,6 @@ class Writer:
         written = os.write(fd, line)
         self._torn = written < len(line)
         if self._torn:
-            self.error = OSError(28, "No space left for a whole record", self.path)
+            # Said as the next write will say it.
+            self.error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return not self._torn
