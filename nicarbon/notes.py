@@ -91,7 +91,7 @@ def _lost(facts: RunFacts) -> Iterable[str]:
         if names:
             yield f"the sampler ended early on {some(names)}"
     if facts.n_skipped_lines:
-        yield f"{count(facts.n_skipped_lines, 'line')} could not be read and were skipped"
+        yield f"{count(facts.n_skipped_lines, 'line')} skipped as unreadable"
 
 
 def _uncovered(hosts: Sequence[HostEnergy]) -> Iterable[str]:
@@ -115,7 +115,7 @@ def _nodes(
     outcomes = {node: outcome(spans) for node, spans in sorted(by_node.items())}
     killed = [node for node, word in outcomes.items() if word == "killed"]
     if killed:
-        yield f"{count(len(killed), 'node')} killed; what was seen of them counts: {some(killed)}"
+        yield f"{count(len(killed), 'node')} killed, counted until then: {some(killed)}"
     running = [node for node, word in outcomes.items() if word == "running"]
     if running:
         yield f"{count(len(running), 'node')} still running, counted so far: {some(running)}"

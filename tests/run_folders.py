@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs made by hand: of executions with given joules, and folders with given records."""
+
+from pathlib import Path
+
+import msgspec
+
+from nicarbon.attribution import Attribution, HostEnergy, SpanEnergy
+from nicarbon.records import (
+    Cached,
+    Close,
+    Domain,
+    Driver,
+    End,
+    Graph,
+    Host,
+    Node,
+    NodeFile,
+    Process,
+    RunFacts,
+    RunInfo,
+    Sample,
+    SampleFile,
+    Sensor,
+    Start,
+)
+from nicarbon.run import Run
+
+S = 1_000_000_000
+UNIX_S = 1_790_000_000
+ID = "0123456789ab"
+KEY = f"{ID}-10-20"
+RAPL = Sensor(
+    "rapl",
+    "measured",
+    (
+        Domain("package-0", "package", unit_j=1.0, range=10**9, max_power_w=1000.0),
+        Domain("core-0", "core", account=False),
+    ),
+    relative_error=0.05,
+)
+FSL = "nipype.interfaces.fsl"
+GRAPH = Graph(
+    "wf",
+    "Linear",
+    (
+        Node("wf.strip", "wf", f"{FSL}.preprocess.BET", "bet"),
+        Node("wf.fast", "wf", f"{FSL}.preprocess.FAST", "fast"),
+        Node("wf.mask", "wf", f"{FSL}.maths.ApplyMask", "fslmaths"),
+        Node("wf.smooth", "wf", f"{FSL}.preprocess.SUSAN", "susan", map_node=True),
+    ),
+    (("wf.strip", "wf.mask"), ("wf.mask", "wf.fast"), ("wf.fast", "wf.smooth")),
+)
+
+
+def span(node, start_s=0.0, end_s=1.0, energy_j=10.0, host=ID, **more):
+    """One execution; 5 % below and above, and shared with nobody, unless said otherwise."""
+    energy = energy_j or 0.0
+    given = {
+        "span": f"{host}-1-1-{node}-{start_s}",
+        "outcome": "ran",
+        "start_unix_s": UNIX_S + start_s,
+        "cpu_s": end_s - start_s,
+        "sensor_low_j": 0.95 * energy,
+        "sensor_high_j": 1.05 * energy,
+    } | more
+    return SpanEnergy(
+        node=node, host=host, start_s=start_s, end_s=end_s, energy_j=energy_j, **given
+    )
+
+
+def cached(node, t_s=0.0, **more):
+    return span(node, t_s, t_s, None, outcome="cached", **more)
+
+
+def host(nodes_j=60.0, **more):
+    """A host of 100 J where the nodes used 60 J, unless said otherwise."""
+    given = {
+        "host": ID,
+        "hostname": "scanner",
+        "energy_j": nodes_j + 40.0,
+        "energy_low_j": 95.0,
+        "energy_high_j": 105.0,
+        "engine_j": 5.0,
+        "meter_j": 1.0,
+        "other_j": 30.0,
+        "unattributed_j": 4.0,
+        "residual_j": 0.0,
+        "uncovered_s": 0.0,
+        "idle_power_w": None,
+        "busy_cpu_s": 20.0,
+        "scaled_cpu_s": 0.0,
+        "duration_s": 10.0,
+        "sensors": (RAPL,),
+    } | more
+    return HostEnergy(nodes_j=nodes_j, **given)
+
+
+def ended(key=KEY, outcome="ok", *, has_end=True):
+    marks = [Driver("start", 0, UNIX_S * S, 0.0)]
+    if has_end:
+        marks.append(Driver("end", 10 * S, (UNIX_S + 10) * S, 1.0, outcome))
+    return NodeFile(Process(ID, "scanner", 10, 20, key, key), tuple(marks))
+
+
+def run(spans, hosts=None, graph=GRAPH, **facts):
+    """A run whose attribution is given, not computed."""
+    info = RunInfo("made-by-hand", UNIX_S * S, engine="nipype", nicarbon_version="0")
+    given = {"info": info, "graphs": (graph,), "node_files": (ended(),)} | facts
+    made = Run(RunFacts(**given), "runs/made-by-hand")
+    hosts = (host(),) if hosts is None else tuple(hosts)
+    made.__dict__["attribution"] = Attribution(hosts, tuple(spans))
+    return made
+
+
+def facts(*, run_id="20260921T142640Z_ab12", killed=False, name="scanner"):
+    """Ten seconds of a host at 10 W: strip, mask and a failed fast; smooth never ran."""
+    lines = [Driver("start", 0, UNIX_S * S, 0.0)]
+    for n, (node, first, last, outcome) in enumerate(
+        (("strip", 1, 4, "ran"), ("mask", 4, 5, "ran"), ("fast", 5, 9, "failed"))
+    ):
+        key = f"{KEY}-{n}"
+        lines.append(Start(key, f"wf.{node}", first * S, (UNIX_S + first) * S, 0.0))
+        if not (killed and node == "fast"):
+            lines.append(End(key, last * S, outcome, float(last - first), error=None))
+    if not killed:
+        lines.append(Cached("wf.strip", 9 * S, (UNIX_S + 9) * S))
+        lines.append(Driver("end", 10 * S, (UNIX_S + 10) * S, 8.5, "failed"))
+    samples = tuple(
+        Sample(t * S, (UNIX_S + t) * S, float(t), {"package-0": 10 * t, "core-0": 5 * t})
+        for t in range(8 if killed else 11)
+    )
+    header = Host(ID, name, "boot", 11, 4, 0, UNIX_S * S, (RAPL,), driver=KEY)
+    close = None if killed else Close(10 * S, "the driver ended")
+    return RunFacts(
+        info=RunInfo(run_id, UNIX_S * S, engine="nipype", nicarbon_version="0"),
+        graphs=(GRAPH,),
+        node_files=(NodeFile(Process(ID, name, 10, 20, KEY, KEY), tuple(lines)),),
+        sample_files=(SampleFile(header, samples, (), close),),
+    )
+
+
+def write(folder, facts):
+    """Write facts as the meter does."""
+    folder = Path(folder)
+    folder.mkdir(parents=True)
+    encode = msgspec.json.encode
+    (folder / "run.json").write_bytes(encode(facts.info))
+    for n, graph in enumerate(facts.graphs):
+        (folder / f"graph-{KEY}-{n}.json").write_bytes(encode(graph))
+    for file in facts.node_files:
+        records = (file.process, *file.lines)
+        path = folder / f"nodes-{file.process.key}.jsonl"
+        path.write_bytes(b"".join(encode(record) + b"\n" for record in records))
+    for file in facts.sample_files:
+        records = [file.host, *file.samples, *file.gone, *([file.close] if file.close else [])]
+        path = folder / f"samples-{file.host.host}-{file.host.pid}-20.jsonl"
+        path.write_bytes(b"".join(encode(record) + b"\n" for record in records))
+    return folder

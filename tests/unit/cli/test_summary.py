@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+
+import pytest
+
+from nicarbon.cli import main
+from nicarbon.cli.summary import expand, show
+
+
+@pytest.fixture
+def runs(run_folders, tmp_path, monkeypatch):
+    """Two good runs and a killed one, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    for name, killed in (("a", False), ("b", False), ("killed", True)):
+        facts = run_folders.facts(run_id=f"run-{name}", killed=killed)
+        run_folders.write(tmp_path / "runs" / name, facts)
+    return tmp_path
+
+
+def test_a_table(runs, capsys):
+    assert main(["summary", "runs/a"]) == 0
+    out = capsys.readouterr().out
+    assert "run run-a, 2026-09-21T14:13:20Z, 10 s" in out
+    assert "= counter 100.0 J, 80 % in nodes" in out
+    assert "! the pipeline failed" in out
+    assert out.splitlines()[-1] == "next: nicarbon summary runs/a --by node"
+
+
+def test_a_killed_run_says_what_is_missing(runs, capsys):
+    assert main(["summary", "runs/killed"]) == 0
+    out = capsys.readouterr().out
+    assert "the run has no end" in out
+    assert "wf.fast" in out
+
+
+def test_patterns_that_the_shell_left_alone(runs, capsys):
+    (runs / "runs" / "notes.txt").write_text("no run")
+    assert main(["summary", "runs/*", "runs/a", "--format", "json", "--by", "host"]) == 0
+    documents = json.loads(capsys.readouterr().out)
+    assert [document["run_id"] for document in documents] == ["run-a", "run-b", "run-killed"]
+    assert documents[0]["rows"][0]["name"] == "scanner"
+
+
+def test_notes_go_to_standard_error_where_a_program_reads(runs, capsys):
+    assert main(["summary", "runs/a", "--format", "tsv"]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split("\t")[1] for line in out.splitlines()] == [
+        "name",
+        "segmentation",
+        "brain extraction",
+    ]
+    assert "nicarbon: run-a: the pipeline failed" in err
+
+
+def test_broken_runs_do_not_hide_the_others(runs, capsys):
+    (runs / "runs" / "empty").mkdir()
+    assert main(["summary", "runs/a", "runs/empty", "runs/none", "nothing*"]) == 2
+    out, err = capsys.readouterr()
+    assert "run run-a" in out
+    assert [line.split(":")[1].strip() for line in err.splitlines()] == [
+        "nothing*",
+        "runs/empty",
+        "runs/none",
+    ]
+
+
+@pytest.mark.parametrize("argument", ["none", "none*"])
+def test_one_broken_run_is_one_line(runs, capsys, argument):
+    assert main(["summary", argument]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert argument in err
+
+
+def test_several_broken_runs_are_all_named(runs, capsys):
+    assert main(["summary", "none", "neither"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_own_rules(runs, capsys):
+    (runs / "mine.toml").write_text('[stages]\nmine = "x"\n[[rule]]\nstage = "mine"\nnode = "*"\n')
+    assert main(["summary", "runs/a", "--stages", "mine.toml"]) == 0
+    out = capsys.readouterr().out
+    assert "mine  " in out
+    assert out.splitlines()[-1].endswith("--by node --stages mine.toml")
+
+
+def test_wrong_rules_are_one_line_however_many_runs(runs, capsys):
+    (runs / "mine.toml").write_text("[[rule]\n")
+    assert main(["summary", "runs/*", "--stages", "mine.toml"]) == 2
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert "mine.toml: is not valid TOML" in err
+
+
+def test_a_folder_named_like_a_pattern(runs, run_folders, capsys):
+    run_folders.write(runs / "runs" / "[x]", run_folders.facts(run_id="odd"))
+    assert expand(["runs/[x]"]) == (["runs/[x]"], [])
+    assert main(["summary", "runs/[x]"]) == 0
+    assert "run odd" in capsys.readouterr().out
+
+
+def test_help_has_examples(capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        main(["summary", "--help"])
+    assert exit_info.value.code == 0
+    assert "nicarbon summary 'nicarbon-runs/*' --format tsv" in capsys.readouterr().out
+
+
+def test_show_is_the_same_table(runs, capsys):
+    show(runs / "runs" / "a")
+    shown = capsys.readouterr().out
+    main(["summary", str(runs / "runs" / "a")])
+    assert capsys.readouterr().out == shown

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+import csv
+import io
+import json
+
+import pytest
+
+from nicarbon.reports.tables import to_json, to_tsv
+
+ROW = [
+    "name",
+    "energy_j",
+    "energy_low_j",
+    "energy_high_j",
+    "active_j",
+    "cpu_s",
+    "cpu_incomplete",
+    "duration_s",
+    "carbon_g",
+    "n_nodes",
+    "n_cached",
+    "n_failed",
+    "method",
+]
+HOST = [
+    "host",
+    "energy_j",
+    "nodes_j",
+    "engine_j",
+    "meter_j",
+    "other_j",
+    "unattributed_j",
+    "residual_j",
+    "uncovered_s",
+    "idle_power_w",
+    "busy_cpu_s",
+    "sensors",
+]
+TOP = [
+    "schema_version",
+    "run_id",
+    "started",
+    "duration_s",
+    "hosts",
+    "by",
+    "coverage",
+    "rows",
+    "total",
+]
+
+
+@pytest.fixture
+def summary(run_folders):
+    spans = [
+        run_folders.span("wf.strip", 0, 2, 20.0),
+        run_folders.span("wf.fast", 2, 4, 1 / 3, cpu_incomplete="no perf"),
+        run_folders.cached("wf.mask"),
+    ]
+    return run_folders.run(spans).summary("node")
+
+
+def test_the_schema(summary):
+    document = json.loads(to_json([summary]))
+    assert list(document) == TOP
+    assert document["schema_version"] == "0"
+    assert [list(host) for host in document["hosts"]] == [HOST]
+    assert [list(row) for row in (*document["rows"], document["total"])] == [ROW] * 4
+    assert document["hosts"][0]["sensors"] == [
+        {
+            "name": "rapl",
+            "method": "measured",
+            "domains": ["package-0", "core-0"],
+            "account": ["package-0"],
+        }
+    ]
+    assert document["total"]["name"] == "total"
+
+
+def test_a_cached_node_has_no_energy(summary):
+    cached = json.loads(to_json([summary]))["rows"][-1]
+    assert (cached["name"], cached["energy_j"], cached["n_cached"]) == ("wf.mask", None, 1)
+    assert cached["method"] is None
+
+
+def test_numbers_are_written_in_full(summary):
+    assert json.loads(to_json([summary]))["rows"][1]["energy_j"] == 1 / 3
+
+
+def test_several_runs_are_an_array(summary):
+    documents = json.loads(to_json([summary, summary]))
+    assert [document["run_id"] for document in documents] == ["made-by-hand"] * 2
+
+
+def test_a_host_without_readings_has_null_not_zero(run_folders):
+    dark = run_folders.host(nodes_j=0.0, energy_j=0.0, uncovered_s=10.0)
+    host = json.loads(to_json([run_folders.run([], [dark]).summary()]))["hosts"][0]
+    assert (host["energy_j"], host["residual_j"], host["uncovered_s"]) == (None, None, 10.0)
+
+
+def test_the_table_has_the_same_columns_and_adds_up(summary):
+    table = list(csv.DictReader(io.StringIO(to_tsv([summary, summary])), delimiter="\t"))
+    assert list(table[0]) == ["run_id", *ROW]
+    assert len(table) == 6
+    assert [row["energy_j"] for row in table[:3]] == ["20.0", repr(1 / 3), "n/a"]
+    assert [row["cpu_incomplete"] for row in table[:3]] == ["n/a", "no perf", "n/a"]
+
+
+def test_names_cannot_break_the_table(run_folders):
+    hostile = "wf.a\tb\nc\u2028d"
+    text = to_tsv([run_folders.run([run_folders.span(hostile)]).summary("node")])
+    assert text.splitlines()[1].split("\t")[:2] == ["made-by-hand", "wf.a b c d"]
+    assert len(text.splitlines()) == 2
+
+
+def test_the_same_run_gives_the_same_bytes(summary):
+    assert to_json([summary]) == to_json([summary])
+    assert to_tsv([summary]) == to_tsv([summary])

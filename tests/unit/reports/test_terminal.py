@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+import re
+
+import pytest
+
+from nicarbon.records import Domain, Sensor
+from nicarbon.reports.terminal import render, sum_line
+
+VIRTUAL = Sensor("virtual", "modelled", (Domain("host", "host"),))
+
+
+@pytest.fixture
+def summary(run_folders):
+    spans = [
+        run_folders.span("wf.strip", 0, 2, 20.0, cpu_incomplete="no perf"),
+        run_folders.span("wf.fast", 2, 4, 40.0, outcome="killed", shared_j=20.0),
+        run_folders.cached("wf.mask"),
+    ]
+    return run_folders.run(spans).summary()
+
+
+def line(text, start):
+    (found,) = [line for line in text.splitlines() if line.startswith(start)]
+    return re.split(r" {2,}", found)
+
+
+def test_a_row_for_each_stage_and_the_total(summary):
+    text = render([summary])
+    assert line(text, "stage") == [
+        "stage",
+        "energy",
+        "range",
+        "share",
+        "CPU time",
+        "duration",
+        "nodes",
+        "method",
+    ]
+    assert line(text, "segmentation") == [
+        "segmentation",
+        "40 J",
+        "33.7-46.3 J",
+        "66.7 %",
+        "2 s",
+        "2 s",
+        "2 (1 cached, 1 failed)",
+        "measured",
+    ]
+    assert line(text, "brain extraction")[4] == "2 s+"  # more than what was counted
+    assert line(text, "total")[1:4] == ["60 J", "53.3-66.7 J", "100.0 %"]
+
+
+def test_the_sum_is_a_line_that_adds_up(summary, run_folders):
+    text = render([summary])
+    assert "host scanner: rapl measured (package-0)" in text
+    expected = (
+        "  nodes 60.0 + engine 5.0 + meter 1.0 + other 30.0 + unattributed 4.0 = counter 100.0 J, "
+        "60 % in nodes"
+    )
+    assert expected in text.splitlines()
+    big = run_folders.host(nodes_j=7.2e6, energy_j=7.2e6 + 40.0)
+    assert sum_line(big).endswith("= counter 2.000 kWh, 100 % in nodes")
+
+
+def test_what_is_missing_is_said(summary):
+    text = render([summary])
+    assert "! 1 node of the graph has no record: not run, or not metered: wf.smooth" in text
+    assert "! 1 node killed, counted until then: wf.fast" in text
+    assert "! CPU time may be incomplete for 1 node (no perf): wf.strip" in text
+
+
+def test_models_are_marked(run_folders):
+    span = run_folders.span("wf.strip", method="modelled")
+    summary = run_folders.run([span], [run_folders.host(sensors=(VIRTUAL,))]).summary()
+    text = render([summary])
+    assert line(text, "brain extraction")[1] == "~10 J"
+    assert "~ modelled or assumed, not measured" in text
+    assert "= model 100.0 J" in text
+    assert "~" not in render([run_folders.run([run_folders.span("wf.strip")]).summary()])
+
+
+def test_the_share_of_unclassified_is_said(run_folders):
+    spans = [run_folders.span("wf.frobnicate", 0, 1, 30.0), run_folders.span("wf.strip")]
+    run = run_folders.run(spans)
+    assert "! 75.0 % of the energy is unclassified (1 node)" in render([run.summary()])
+    assert "unclassified" not in render([run.summary("node")])
+
+
+def test_it_ends_with_the_next_command(summary):
+    lines = render([summary], command=" --stages 'my rules.toml'").splitlines()
+    assert lines[-1] == (
+        "next: nicarbon summary runs/made-by-hand --by node --stages 'my rules.toml'"
+    )
+
+
+def test_no_energy_at_all(run_folders):
+    dark = run_folders.host(nodes_j=0.0, energy_j=0.0, uncovered_s=10.0, sensors=())
+    summary = run_folders.run([run_folders.span("wf.strip", 0, 2, None)], [dark]).summary()
+    text = render([summary])
+    assert line(text, "brain extraction")[1:5] == ["n/a", "n/a", "n/a", "2 s"]
+    assert "host scanner: no sensor" in text
+    assert "! no energy reading covers scanner: CPU time only" in text
+    assert "0 J" not in text
+
+
+def test_an_empty_run(run_folders):
+    assert "total" in render([run_folders.run([], hosts=(), graphs=()).summary()])
+
+
+def test_several_hosts_and_runs_are_added_up(run_folders):
+    other = "ba9876543210"
+    hosts = [run_folders.host(), run_folders.host(nodes_j=20.0, host=other, hostname="node7")]
+    spans = [run_folders.span("wf.strip", 0, 1, 60.0), run_folders.span("wf.fast", host=other)]
+    summary = run_folders.run(spans, hosts).summary()
+    text = render([summary, summary])
+    assert text.count("all 2 hosts: 160 J, 50 % in nodes") == 2
+    assert "2 runs: 140 J in 4 nodes, 4 s CPU time" in text
+
+
+def test_plain_text_is_never_cut_and_has_no_escapes(run_folders):
+    name = "wf." + "x" * 600
+    text = render([run_folders.run([run_folders.span(name)]).summary("node")])
+    assert name in text
+    assert "\x1b" not in text
+    assert all(line == line.rstrip() for line in text.splitlines())
+
+
+def test_a_narrow_terminal_keeps_every_figure(run_folders):
+    spans = [run_folders.span("wf." + "y" * 90, 0, 1, 12345.6)]
+    text = render([run_folders.run(spans).summary("node")], width=80, color=True)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    table = plain.split("host scanner")[0]
+    assert max(len(line) for line in table.splitlines()) <= 80
+    assert plain.count("y") >= 90
+    assert "3.43 Wh" in table
+    assert "…" not in plain
+    assert "\x1b[" in text
+
+
+@pytest.mark.parametrize(
+    "hostile", ["[bold]x[/]", "[/]", ":smile:", "</script>", "a\x1b[31mb\r\x07"]
+)
+def test_names_are_shown_and_never_obeyed(run_folders, hostile):
+    text = render([run_folders.run([run_folders.span(hostile)]).summary("node")], width=200)
+    shown = "".join(c if c.isprintable() else "\ufffd" for c in hostile)
+    assert shown in text
+    assert "\x1b" not in text
+    assert "\x07" not in text

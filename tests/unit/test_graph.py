@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from nicarbon.graph import executed_graph, fold
+from nicarbon.stages import StageRules
+
+
+@pytest.fixture
+def graph(run_folders):
+    spans = [
+        run_folders.span("wf.strip", 0, 2, 20.0),
+        run_folders.span("wf.fast", 2, 4, 30.0),
+        run_folders.span("wf.smooth", 4, 7, 1.0),
+        run_folders.span("wf.smooth[0]", 4, 5, 4.0, map_node="wf.smooth", index=0),
+        run_folders.span("wf.smooth[1]", 5, 7, 5.0, map_node="wf.smooth", index=1),
+    ]
+    run = run_folders.run(spans)
+    return executed_graph(run_folders.GRAPH, run.stage_of(StageRules.load()), spans)
+
+
+def test_nodes_carry_what_they_are_and_used(graph):
+    strip = graph.nodes["wf.strip"]
+    assert (strip["program"], strip["stage"]) == ("bet", "brain extraction")
+    assert (strip["energy_j"], strip["outcome"], strip["n_missing"]) == (20.0, "ran", 0)
+
+
+def test_nodes_without_a_record_stay_visible(graph):
+    mask = graph.nodes["wf.mask"]
+    assert (mask["outcome"], mask["energy_j"], mask["n_nodes"]) == ("missing", None, 0)
+    assert mask["stage"] == "segmentation"
+
+
+def test_elements_stand_before_their_mapnode(graph):
+    element = graph.nodes["wf.smooth[1]"]
+    assert (element["stage"], element["map_node"]) == ("smoothing and filtering", False)
+    assert list(graph.predecessors("wf.smooth[1]")) == ["wf.fast"]
+    assert list(graph.successors("wf.smooth[1]")) == ["wf.smooth"]
+    assert graph.has_edge("wf.fast", "wf.smooth")
+
+
+def test_recorded_nodes_that_no_graph_names_are_kept(run_folders):
+    graph = executed_graph(
+        run_folders.GRAPH,
+        {"wf.lost": "x"} | dict.fromkeys((n.name for n in run_folders.GRAPH.nodes), "y"),
+        [run_folders.span("wf.lost")],
+    )
+    assert graph.nodes["wf.lost"]["energy_j"] == 10.0
+
+
+def test_fold_keeps_the_sum_and_counts_dependencies(graph):
+    stages = fold(graph)
+    assert stages.nodes["smoothing and filtering"]["energy_j"] == 10.0
+    assert stages.nodes["smoothing and filtering"]["duration_s"] == 3.0
+    assert stages.nodes["smoothing and filtering"]["n_nodes"] == 3
+    assert stages.nodes["segmentation"]["nodes"] == ("wf.fast", "wf.mask")
+    assert stages.nodes["segmentation"]["n_missing"] == 1
+    assert {(a, b): n for a, b, n in stages.edges(data="n_dependencies")} == {
+        ("brain extraction", "segmentation"): 1,
+        ("segmentation", "smoothing and filtering"): 1,
+    }
+
+
+def test_fold_by_any_attribute_or_function(graph):
+    assert set(fold(graph, "outcome")) == {"ran", "missing"}
+    first = fold(graph, lambda name, data: name[3])
+    assert set(first) == {"s", "f", "m"}
+    assert first.edges["m", "f"]["n_dependencies"] == 1
+
+
+def test_an_empty_run_folds_to_an_empty_graph():
+    from nicarbon.records import Graph
+
+    assert len(fold(executed_graph(Graph("", "", (), ()), {}, []))) == 0

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from nicarbon.notes import notes
+from nicarbon.records import Close, Host, NodeFile, Process, RunInfo, SampleFile
+
+
+def notes_of(run, **given):
+    summary_missing = given.pop("missing", ())
+    return notes(run.facts, run.attribution, summary_missing, given.pop("wholes", ()))
+
+
+@pytest.fixture
+def run(run_folders):
+    return lambda spans=(), hosts=None, **facts: run_folders.run(spans, hosts, **facts)
+
+
+def test_a_complete_run_lacks_nothing(run):
+    assert notes_of(run()) == ()
+
+
+def test_no_run_json(run):
+    (note,) = notes_of(run(info=RunInfo("folder", 0)))
+    assert note.startswith("run.json is missing")
+
+
+def test_no_end_of_the_driver(run, run_folders):
+    (note,) = notes_of(run(node_files=(run_folders.ended(has_end=False),)))
+    assert note == "the run has no end: it is still going on, or it was killed"
+    worker = NodeFile(Process(run_folders.ID, "scanner", 1, 1, "k"), ())
+    assert notes_of(run(node_files=(worker,))) == (note,)
+    assert notes_of(run(node_files=(worker, run_folders.ended()))) == ()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "text"),
+    [("failed", "the pipeline failed"), ("interrupted", "the pipeline was interrupted")],
+)
+def test_how_the_pipeline_ended(run, run_folders, outcome, text):
+    assert notes_of(run(node_files=(run_folders.ended(outcome=outcome),))) == (text,)
+
+
+def test_a_sampler_that_ended_early(run, run_folders):
+    host = Host(run_folders.ID, "scanner", "", 1, 4, 0, 0, ())
+    assert notes_of(run(sample_files=(SampleFile(host, ()),))) == (
+        "the sampler ended early on scanner",
+    )
+    assert notes_of(run(sample_files=(SampleFile(host, (), (), Close(0, "")),))) == ()
+
+
+def test_skipped_lines(run):
+    assert notes_of(run(n_skipped_lines=1)) == ("1 line skipped as unreadable",)
+
+
+def test_uncovered_seconds(run, run_folders):
+    (note,) = notes_of(run(hosts=[run_folders.host(uncovered_s=2.0)]))
+    assert note == "2 s of 10 s on scanner are covered by no reading: their energy is in no figure"
+    assert notes_of(run(hosts=[run_folders.host(uncovered_s=0.01)])) == ()
+
+
+def test_no_reading_at_all(run, run_folders):
+    dark = run_folders.host(nodes_j=0.0, energy_j=0.0, uncovered_s=10.0)
+    for host in (dark, run_folders.host(sensors=())):
+        assert notes_of(run(hosts=[host])) == ("no energy reading covers scanner: CPU time only",)
+
+
+def test_killed_running_and_incomplete_nodes(run, run_folders):
+    spans = [
+        run_folders.span("a", outcome="killed"),
+        run_folders.span("b", outcome="running", cpu_incomplete="no perf"),
+    ]
+    assert notes_of(run(spans)) == (
+        "1 node killed, counted until then: a",
+        "1 node still running, counted so far: b",
+        "CPU time may be incomplete for 1 node (no perf): b",
+    )
+
+
+def test_missing_and_whole_nodes_are_named_a_handful(run):
+    names = tuple("abcdefg")
+    assert notes_of(run(), missing=names, wholes=("recon",)) == (
+        "7 nodes of the graph have no record: not run, or not metered: a, b, c, d, e and 2 more",
+        "1 node runs several stages and is counted in one, as a whole: recon",
+    )
+
+
+def test_a_broken_sum_and_scaled_shares(run, run_folders):
+    (note,) = notes_of(run(hosts=[run_folders.host(residual_j=1e-3)]))
+    assert note.startswith("BROKEN: on scanner the parts differ from the counter by 0.001 J")
+    assert notes_of(run(hosts=[run_folders.host(residual_j=1e-8)])) == ()
+    (note,) = notes_of(run(hosts=[run_folders.host(scaled_cpu_s=1.5)]))
+    assert "claimed 1.5 CPU seconds more" in note

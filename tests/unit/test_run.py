@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+import subprocess
+import sys
+
+import pytest
+
+from nicarbon.errors import NicarbonError, RunFolderError, StageRuleError
+from nicarbon.records import Graph, Node
+from nicarbon.run import Run, host_labels, merged
+
+
+@pytest.fixture
+def spans(run_folders):
+    return [
+        run_folders.span("wf.strip", 0, 2, 20.0),
+        run_folders.span("wf.fast", 2, 4, 30.0, outcome="killed"),
+        run_folders.span("wf.smooth", 4, 7, 1.0),
+        run_folders.span("wf.smooth[0]", 4, 5, 4.0, map_node="wf.smooth", index=0),
+        run_folders.span("wf.smooth[1]", 5, 7, 5.0, map_node="wf.smooth", index=1),
+    ]
+
+
+def test_by_stage(run_folders, spans):
+    summary = run_folders.run(spans).summary()
+    assert [(row.name, row.energy_j, row.n_nodes) for row in summary.rows] == [
+        ("segmentation", 30.0, 1),
+        ("brain extraction", 20.0, 1),
+        ("smoothing and filtering", 10.0, 3),
+    ]
+    assert summary.rows[0].n_failed == 1
+    assert (summary.total.name, summary.total.energy_j, summary.total.duration_s) == (
+        "total",
+        60.0,
+        7.0,
+    )
+    assert (summary.coverage, summary.duration_s) == (0.6, 10.0)
+    assert (summary.missing, summary.n_missing) == (("wf.mask",), 1)
+    assert summary.started == "2026-09-21T14:13:20Z"
+
+
+def test_by_node_folds_attempts_into_one_row(run_folders, spans):
+    again = run_folders.span("wf.fast", 8, 9, 7.0)
+    rows = run_folders.run([*spans, again]).summary("node").rows
+    assert [row.name for row in rows][:2] == ["wf.fast", "wf.strip"]
+    assert (rows[0].energy_j, rows[0].n_nodes, rows[0].n_failed) == (37.0, 1, 0)
+
+
+def test_by_host_has_a_row_a_host(run_folders, spans):
+    other = run_folders.span("wf.mask", 0, 1, 5.0, host="ba9876543210")
+    hosts = [run_folders.host(), run_folders.host(host="ba9876543210", hostname="node7")]
+    rows = run_folders.run([*spans, other], hosts).summary("host").rows
+    assert [(row.name, row.energy_j) for row in rows] == [("scanner", 60.0), ("node7", 5.0)]
+
+
+def test_an_unknown_grouping_is_named(run_folders):
+    with pytest.raises(NicarbonError, match="'subject': a summary is by stage, node, host"):
+        run_folders.run([]).summary("subject")
+
+
+def test_own_stage_rules(run_folders, spans, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('[stages]\nmine = "x"\n[[rule]]\nstage = "mine"\nprogram = "bet"\n')
+    names = {row.name for row in run_folders.run(spans).summary(stages_file=path).rows}
+    assert names == {"segmentation", "mine", "smoothing and filtering"}
+    path.write_text("[[rule]]\n")
+    with pytest.raises(StageRuleError):
+        run_folders.run(spans).summary(stages_file=path)
+
+
+def test_a_run_without_graph_is_classified_by_names(run_folders, spans):
+    run = run_folders.run([run_folders.span("wf.bold_hmc_wf.mcflirt")], graphs=())
+    assert [row.name for row in run.summary().rows] == ["motion correction"]
+
+
+def test_an_empty_run(run_folders):
+    summary = run_folders.run([], hosts=(), graphs=(), node_files=()).summary()
+    assert (summary.rows, summary.coverage, summary.duration_s) == ((), None, 0.0)
+    assert summary.total.energy_j is None
+
+
+def test_a_host_without_readings_has_no_part_in_the_coverage(run_folders, spans):
+    dark = run_folders.host(
+        host="dark", nodes_j=0.0, energy_j=0.0, uncovered_s=10.0, duration_s=10.0, sensors=()
+    )
+    run = run_folders.run(spans, [run_folders.host(), dark])
+    assert run.summary().coverage == 0.6
+
+
+def test_labels_of_hosts_are_unique(run_folders):
+    hosts = [
+        run_folders.host(host=i, hostname=n)
+        for i, n in (("1", "a"), ("2", "a"), ("3", "b"), ("4", ""))
+    ]
+    assert host_labels(hosts) == {"1": "a (1)", "2": "a (2)", "3": "b", "4": "(4)"}
+
+
+def test_graphs_are_united():
+    a, b = Node("a", stage="x"), Node("b")
+    one = Graph("w", "Linear", (a, b), (("a", "b"),))
+    two = Graph("v", "Linear", (Node("a"), Node("c")), (("a", "b"), ("a", "c")))
+    united = merged([one, two])
+    assert united == Graph("w, v", "Linear", (a, b, Node("c")), (("a", "b"), ("a", "c")))
+
+
+class TestFolders:
+    def test_an_ended_run(self, run_folders, tmp_path):
+        run = Run.open(run_folders.write(tmp_path / "run", run_folders.facts()))
+        summary = run.summary("node")
+        assert [(row.name, row.n_failed) for row in summary.rows] == [
+            ("wf.fast", 1),
+            ("wf.strip", 0),
+            ("wf.mask", 0),
+        ]
+        assert summary.total.energy_j == pytest.approx(80.0)
+        assert summary.missing == ("wf.smooth",)
+        assert run.attribution.hosts[0].energy_j == pytest.approx(100.0)
+
+    def test_the_same_folder_gives_the_same_summary(self, run_folders, tmp_path):
+        folder = run_folders.write(tmp_path / "run", run_folders.facts())
+        assert Run.open(folder).summary() == Run.open(str(folder)).summary()
+
+    def test_a_missing_folder(self, tmp_path):
+        with pytest.raises(RunFolderError):
+            Run.open(tmp_path / "none")
+
+
+def test_a_summary_loads_neither_pandas_nor_networkx(run_folders, tmp_path):
+    folder = run_folders.write(tmp_path / "run", run_folders.facts())
+    code = (
+        "import sys; from nicarbon.cli import main; "
+        f"code = main(['summary', {str(folder)!r}]); "
+        "loaded = {'pandas', 'networkx', 'nipype', 'nicarbon.meter'} & set(sys.modules); "
+        "sys.exit(code or (repr(loaded) if loaded else 0))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
