@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nicarbon._version import __version__
+
 if TYPE_CHECKING:
     import os
 
     from nicarbon.run import Run
-
-__version__ = "0.1.0"
 
 __all__ = ["__version__", "open", "plugin"]
 

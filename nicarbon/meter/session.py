@@ -15,6 +15,7 @@ import time
 import uuid
 from typing import Any
 
+from nicarbon._version import __version__
 from nicarbon.meter import span
 from nicarbon.meter.processes import ProcFS
 
@@ -147,8 +148,6 @@ class Session:
         self._n_graphs += 1
 
     def _info(self) -> dict[str, Any]:
-        from nicarbon import __version__
-
         return {
             "schema_version": span.SCHEMA_VERSION,
             "run_id": self.run_id,
