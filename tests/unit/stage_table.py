@@ -166,6 +166,17 @@ dwi | track | {N}.camino.dti.TrackPICo | tractography
 pet | pvc | {N}.freesurfer.petsurfer.GTMPVC | kinetic modelling
 pet | extract_tacs | {F} | kinetic modelling
 dtitk | rigid | {N}.dtitk.registration.Rigid | registration
+wf | smooth_thickness | {F} | smoothing and filtering
+wf | smooth_white_surface | {F} | surface reconstruction
+wf | resample_atlas | {F} | resampling
+wf | warp_mask_to_t1w | {F} | resampling
+wf | align_template | {F} | registration
+wf | correct_topology | {F} | surface reconstruction
+wf | place_pial_surface | {F} | surface reconstruction
+wf | parcellate_surface | {F} | parcellation
+wf | measure_region_volumes | {F} | morphometry
+wf | draw_slices | {F} | reporting
+wf | check_mask | {F} | quality control
 wf | frobnicate | {F} | unclassified
 """
 
@@ -219,6 +230,8 @@ tckgen | tractography
 dcm2niix | input and output
 hd-bet | brain extraction
 mris_calc | surface reconstruction
+dipy_classify_tissue | segmentation
+nib-conform | input and output
 my_own_script.sh | unclassified
 """
 
