@@ -104,9 +104,9 @@ def test_reasons_are_joined_once_each(run_folders):
 
 
 def test_rows_are_sorted_by_energy_then_name(run_folders):
-    joules = {"d": None, "b": 2.0, "a": 2.0, "c": 9.0}
+    joules = {"A": None, "z": 0.0, "b": 2.0, "a": 2.0, "c": 9.0}
     spans = [run_folders.span(name, 0, 1, j) for name, j in joules.items()]
-    assert [row.name for row in fold(spans, lambda s: s.node, {})] == ["c", "a", "b", "d"]
+    assert [row.name for row in fold(spans, lambda s: s.node, {})] == ["c", "a", "b", "z", "A"]
 
 
 def test_nothing_folds_to_nothing():

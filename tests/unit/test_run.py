@@ -102,6 +102,14 @@ def test_graphs_are_united():
     assert united == Graph("w, v", "Linear", (a, b, Node("c")), (("a", "b"), ("a", "c")))
 
 
+def test_elements_take_the_stage_of_their_mapnode_and_stand_for_it(run_folders):
+    each = Node("wf.each", "wf", "nipype.interfaces.fsl.preprocess.BET", map_node=True)
+    element = run_folders.span("wf.each[0]", map_node="wf.each", index=0)
+    summary = run_folders.run([element], graph=Graph("wf", "", (each,), ())).summary()
+    assert [row.name for row in summary.rows] == ["brain extraction"]
+    assert summary.missing == ()
+
+
 class TestFolders:
     def test_an_ended_run(self, run_folders, tmp_path):
         run = Run.open(run_folders.write(tmp_path / "run", run_folders.facts()))
