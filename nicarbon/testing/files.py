@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -76,42 +77,51 @@ class FakeFiles:
     def __init__(
         self, root: Path, boot_id: str, n_cpus: int, range_j: float, max_power_w: float
     ) -> None:
-        self._powercap = root / "sys/class/powercap"
-        self._proc = root / "proc"
+        self._powercap = f"{root}/sys/class/powercap"
+        self._proc = f"{root}/proc"
         self._n_cpus = n_cpus
         self._range_uj = round(range_j * 1e6)
         self._max_power_uw = round(max_power_w * 1e6)
-        self._zones: dict[str, Path] = {}
-        self._written: dict[Path, str] = {}
+        self._zones: dict[str, str] = {}
+        self._written: dict[str, str] = {}
         self._shown: set[int] = set()
-        self._write(self._proc / "sys/kernel/random/boot_id", boot_id + "\n")
-        self._write(self._proc / "sys/kernel/hostname", "simulated\n")
-        self._write(self._proc / "meminfo", "MemTotal:       65536000 kB\n")
+        self._write(f"{self._proc}/sys/kernel/random/boot_id", boot_id + "\n")
+        self._write(f"{self._proc}/sys/kernel/hostname", "simulated\n")
+        self._write(f"{self._proc}/meminfo", "MemTotal:       65536000 kB\n")
         cpus = "".join(_CPU_INFO.format(i=i) for i in range(n_cpus))
-        self._write(self._proc / "cpuinfo", cpus)
+        self._write(f"{self._proc}/cpuinfo", cpus)
 
-    def _write(self, path: Path, text: str) -> None:
-        if self._written.get(path) != text:
-            if path not in self._written:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-            self._written[path] = text
+    def _write(self, path: str, text: str) -> None:
+        before = self._written.get(path)
+        if before == text:
+            return
+        if before is None:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+        # Not emptied first: file systems write a file that was truncated to disk at once.
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            os.pwrite(fd, text.encode(), 0)
+            if before is not None and len(before) > len(text):
+                os.ftruncate(fd, len(text))
+        finally:
+            os.close(fd)
+        self._written[path] = text
 
     def write_counter(self, domain: str, raw_uj: int | None) -> None:
         """Write a domain's counter; None is a reading that fails."""
         if domain not in self._zones:
             self._zones[domain] = self._make_zone(domain)
-        self._write(self._zones[domain] / "energy_uj", "" if raw_uj is None else f"{raw_uj}\n")
+        self._write(f"{self._zones[domain]}/energy_uj", "" if raw_uj is None else f"{raw_uj}\n")
 
-    def _make_zone(self, domain: str) -> Path:
+    def _make_zone(self, domain: str) -> str:
         package, _, part = domain.partition("/")
         number = package.removeprefix("package-")
         zone = f"intel-rapl:{number if number.isdigit() else 9}" + (":0" if part else "")
-        folder = self._powercap / zone
-        self._write(folder / "name", f"{part or package}\n")
-        self._write(folder / "max_energy_range_uj", f"{self._range_uj}\n")
-        self._write(folder / "constraint_0_name", "long_term\n")
-        self._write(folder / "constraint_0_max_power_uw", f"{self._max_power_uw}\n")
+        folder = f"{self._powercap}/{zone}"
+        self._write(f"{folder}/name", f"{part or package}\n")
+        self._write(f"{folder}/max_energy_range_uj", f"{self._range_uj}\n")
+        self._write(f"{folder}/constraint_0_name", "long_term\n")
+        self._write(f"{folder}/constraint_0_max_power_uw", f"{self._max_power_uw}\n")
         return folder
 
     def write_proc(self, idle_s: float, processes: Mapping[int, Process]) -> None:
@@ -119,15 +129,19 @@ class FakeFiles:
         idle = int(idle_s * TICKS_PER_S)
         one = f"0 0 0 {idle // self._n_cpus} 0 0 0 0 0 0\n"
         cpus = "".join(f"cpu{i} {one}" for i in range(self._n_cpus))
-        self._write(self._proc / "stat", f"cpu  0 0 0 {idle} 0 0 0 0 0 0\n{cpus}")
+        self._write(f"{self._proc}/stat", f"cpu  0 0 0 {idle} 0 0 0 0 0 0\n{cpus}")
         for process in processes.values():
-            folder = self._proc / str(process.pid)
-            self._write(folder / "stat", _stat(process))
+            self._write(f"{self._proc}/{process.pid}/stat", _stat(process))
             children = "".join(f"{pid} " for pid in process.children)
-            self._write(folder / f"task/{process.pid}/children", children)
+            self._write(self._children_path(process.pid), children)
         for pid in self._shown - set(processes):
-            shutil.rmtree(self._proc / str(pid))
+            shutil.rmtree(f"{self._proc}/{pid}")
+            del self._written[f"{self._proc}/{pid}/stat"]
+            del self._written[self._children_path(pid)]
         self._shown = set(processes)
+
+    def _children_path(self, pid: int) -> str:
+        return f"{self._proc}/{pid}/task/{pid}/children"
 
 
 def _stat(process: Process) -> str:
