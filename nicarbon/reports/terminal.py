@@ -217,13 +217,12 @@ def _is_marked(summary: Summary) -> bool:
 
 
 def _unclassified(summary: Summary) -> list[str]:
-    if summary.by != "stage":
-        return []
+    rows = [row for row in summary.rows if summary.by == "stage" and row.name == UNCLASSIFIED]
+    total_j = summary.total.energy_j
     return [
-        f"{_share(row.energy_j, summary.total.energy_j)} of the energy is {UNCLASSIFIED} "
-        f"({count(row.n_nodes, 'node')}): name their stage by node.stage or --stages FILE"
-        for row in summary.rows
-        if row.name == UNCLASSIFIED
+        f"{count(row.n_nodes, 'node')} unclassified, {_share(row.energy_j, total_j)} of the "
+        "nodes' energy: name a stage by node.stage or --stages FILE"
+        for row in rows
     ]
 
 

@@ -82,7 +82,7 @@ def test_models_are_marked(run_folders):
 def test_the_share_of_unclassified_is_said(run_folders):
     spans = [run_folders.span("wf.frobnicate", 0, 1, 30.0), run_folders.span("wf.strip")]
     run = run_folders.run(spans)
-    assert "! 75.0 % of the energy is unclassified (1 node)" in render([run.summary()])
+    assert "! 1 node unclassified, 75.0 % of the nodes' energy" in render([run.summary()])
     assert "unclassified" not in render([run.summary("node")])
 
 
