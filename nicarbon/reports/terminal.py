@@ -180,6 +180,9 @@ def _show_host(console: Console, host: HostEnergy, label: str) -> None:
     console.print(Text(clean(f"host {label}: {known}")))
     if is_known(host):
         console.print(Text(f"  {sum_line(host)}"))
+    for sensor in host.sensors:
+        if sensor.note:
+            console.print(Text(clean(f"  {sensor.name}: {sensor.note}")))
 
 
 def sum_line(host: HostEnergy) -> str:
@@ -202,7 +205,11 @@ def sum_line(host: HostEnergy) -> str:
     )
     what = "counter" if measured else "model"
     share = f", {100 * host.nodes_j / host.energy_j:.0f} % in nodes" if host.energy_j else ""
-    return f"{' + '.join(parts)} = {what} {host.energy_j / scale:.{decimals}f} {unit}{share}"
+    total, low, high = (
+        f"{value / scale:.{decimals}f}"
+        for value in (host.energy_j, host.energy_low_j, host.energy_high_j)
+    )
+    return f"{' + '.join(parts)} = {what} {total} {unit} ({low}-{high}){share}"
 
 
 def _coverage(summary: Summary) -> str:

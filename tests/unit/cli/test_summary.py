@@ -21,7 +21,7 @@ def test_a_table(runs, capsys):
     assert main(["summary", "runs/a"]) == 0
     out = capsys.readouterr().out
     assert "run run-a, 2026-09-21T14:13:20Z, 10 s" in out
-    assert "= counter 100.0 J, 80 % in nodes" in out
+    assert "= counter 100.0 J (95.0-105.0), 80 % in nodes" in out
     assert "! the pipeline failed" in out
     assert out.splitlines()[-1] == "next: nicarbon summary runs/a --by node"
 

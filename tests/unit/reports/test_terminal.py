@@ -54,12 +54,20 @@ def test_the_sum_is_a_line_that_adds_up(summary, run_folders):
     text = render([summary])
     assert "host scanner: rapl measured (package-0)" in text
     expected = (
-        "  nodes 60.0 + engine 5.0 + meter 1.0 + other 30.0 + unattributed 4.0 = counter 100.0 J, "
-        "60 % in nodes"
+        "  nodes 60.0 + engine 5.0 + meter 1.0 + other 30.0 + unattributed 4.0 = counter 100.0 J "
+        "(95.0-105.0), 60 % in nodes"
     )
     assert expected in text.splitlines()
-    big = run_folders.host(nodes_j=7.2e6, energy_j=7.2e6 + 40.0)
-    assert sum_line(big).endswith("= counter 2.000 kWh, 100 % in nodes")
+    big = run_folders.host(nodes_j=7.2e6, energy_j=7.2e6 + 40.0, energy_high_j=7.56e6)
+    assert sum_line(big).endswith("= counter 2.000 kWh (0.000-2.100), 100 % in nodes")
+
+
+def test_what_a_sensor_lacks_is_said(run_folders):
+    sensor = Sensor(
+        "rapl", "measured", (Domain("package-0", "package"),), 0.05, "no DRAM: too low"
+    )
+    summary = run_folders.run([], [run_folders.host(sensors=(sensor,))]).summary()
+    assert "  rapl: no DRAM: too low" in render([summary]).splitlines()
 
 
 def test_what_is_missing_is_said(summary):
