@@ -175,6 +175,7 @@ wf | correct_topology | {F} | surface reconstruction
 wf | place_pial_surface | {F} | surface reconstruction
 wf | parcellate_surface | {F} | parcellation
 wf | measure_region_volumes | {F} | morphometry
+wf | summarise_tissue | {F} | morphometry
 wf | draw_slices | {F} | reporting
 wf | check_mask | {F} | quality control
 wf | frobnicate | {F} | unclassified
