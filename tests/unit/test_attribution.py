@@ -254,6 +254,14 @@ def test_seconds_of_the_window_before_the_first_sample_are_uncovered():
     assert result.hosts[0].uncovered_s == pytest.approx(2.5)
 
 
+def test_samples_may_enclose_the_drivers_life():
+    # As they do: the first is taken before its start record, the last after its end record.
+    result = run([driver_file(first=0.1, last=9.9)], [(0, 0, 0), (5, 5, 50), (10, 10, 100)])
+    assert result.hosts[0].energy_j == 100.0
+    assert result.hosts[0].uncovered_s == 0.0
+    assert result.hosts[0].duration_s == pytest.approx(9.8)
+
+
 def test_the_engine_gets_what_the_drivers_tree_used_beside_nodes():
     nodes = driver_file(*span(0, 0, 10, 4.0), cpu=(1, 7))
     result = run([nodes], [(0, 0, 0), (10, 10, 100)])

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dividing one timeline; whole hosts are divided in the tests of attribution."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nicarbon.curves import executions
+from nicarbon.records import End, NodeFile, Process, Start
+from nicarbon.shares import divide
+from nicarbon.timeline import Timeline
+
+S = 1_000_000_000
+
+
+def line(energy_j, busy_cpu_s, covered=None):
+    n = len(energy_j)
+    energy = np.array(energy_j)
+    return Timeline(
+        t_ns=np.arange(n + 1, dtype=np.int64) * S,
+        covered=np.array(covered or [True] * n),
+        energy_j=energy,
+        low_j=0.5 * energy,
+        high_j=2 * energy,
+        busy_cpu_s=np.array(busy_cpu_s),
+        recount_j=float(energy.sum()),
+        n_domains=1,
+    )
+
+
+def node(first_s, last_s, cpu_s):
+    lines = (Start("a", "wf.a", first_s * S, 0, 0.0), End("a", last_s * S, "ran", cpu_s))
+    return [NodeFile(Process("h", "h", 1, 1, "h-1-1"), lines)]
+
+
+def share(a_line, files):
+    return divide(a_line, executions(files, [], []), files, [])
+
+
+def test_a_share_is_cpu_seconds_of_busy_seconds():
+    parts = share(line([10.0, 40.0], [4.0, 2.0]), node(0, 2, 2.0))
+    a = parts.shares["a"]
+    assert a.energy_j == pytest.approx(10 / 4 + 40 / 2)
+    assert (a.low_j, a.high_j) == pytest.approx((0.5 * a.energy_j, 2 * a.energy_j))
+    assert a.shared_j == pytest.approx(2.5 * 3 / 4 + 20 / 2)
+    assert a.host_s == pytest.approx(1 / 4 + 1 / 2)
+    assert parts.other_j == pytest.approx(50 - a.energy_j)
+    assert parts.unattributed_j == 0.0
+
+
+def test_an_interval_that_is_not_covered_has_no_energy_and_no_seconds():
+    parts = share(line([10.0, 0.0], [1.0, 1.0], [True, False]), node(0, 2, 2.0))
+    assert parts.shares["a"].energy_j == 10.0
+    assert parts.shares["a"].host_s == 1.0
+    assert share(line([0.0], [1.0], [False]), node(0, 1, 1.0)).shares == {}
+
+
+def test_what_is_claimed_beyond_busy_time_is_stated():
+    parts = share(line([10.0], [0.5]), node(0, 1, 2.0))
+    assert parts.scaled_cpu_s == pytest.approx(1.5)
+    assert parts.shares["a"].energy_j == 10.0
+    # Busy time that falls was no busy time.
+    assert share(line([10.0], [-0.5]), node(0, 1, 2.0)).scaled_cpu_s == pytest.approx(2.0)
+
+
+def test_where_nothing_was_busy_nobody_pays():
+    parts = share(line([10.0, 4.0], [1.0, 0.0]), node(0, 1, 1.0))
+    assert parts.unattributed_j == 4.0
+    assert parts.other_j == 0.0
+    assert parts.shares["a"].energy_j == 10.0
