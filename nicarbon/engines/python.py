@@ -7,6 +7,7 @@ alone: fMRIPrep, for one, chooses its start method and silences nipype's look-up
 
 from __future__ import annotations
 
+import builtins
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -61,12 +62,13 @@ class Program:
 
     def _set_command(self, arguments: Sequence[str]) -> None:
         command = arguments[0]
-        path = shutil.which(command)
+        here = os.path.dirname(sys.executable)
+        path = shutil.which(command) or shutil.which(command, path=here)
         if path is None:
             kind = "file" if command.endswith(".py") or os.sep in command else "file or command"
             raise NotAPythonProgramError(f"there is no {kind} {command}")
         found = entry_points(group="console_scripts", name=os.path.basename(command))
-        if found and os.path.dirname(path) == os.path.dirname(sys.executable):
+        if found and os.path.dirname(path) == here:
             self.entry_point = next(iter(found))
             self.name = os.path.basename(command)
             # As the shell would have it: fMRIPrep hashes the whole command line.
@@ -97,7 +99,7 @@ class Program:
                 runpy.run_module(self.module, run_name="__main__", alter_sys=True)
             elif self.path is not None:
                 sys.path[0] = os.path.dirname(os.path.realpath(self.path))
-                runpy.run_path(self.path, run_name="__main__")
+                _run_file(self.path)
             else:
                 assert self.entry_point is not None
                 sys.path[0] = os.path.dirname(self.argv[0])
@@ -141,6 +143,22 @@ class _WorkflowHook(importlib.abc.MetaPathFinder):
 
             spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec
+
+
+def _run_file(path: str) -> None:
+    """Run a file as ``python FILE`` does; runpy would change argv[0] or leave __file__ relative."""
+    if path.endswith(".pyz"):
+        runpy.run_path(path, run_name="__main__")
+        return
+    path = os.path.abspath(path)
+    main = ModuleType("__main__")
+    main.__file__ = path
+    main.__loader__ = importlib.machinery.SourceFileLoader("__main__", path)
+    vars(main)["__builtins__"] = builtins
+    sys.modules["__main__"] = main
+    with open(path, "rb") as file:
+        code = compile(file.read(), path, "exec", dont_inherit=True)
+    exec(code, vars(main))
 
 
 def _meter_workflows(session: Session) -> None:
