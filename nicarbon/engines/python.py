@@ -146,7 +146,7 @@ class _WorkflowHook(importlib.abc.MetaPathFinder):
 
 
 def _run_file(path: str) -> None:
-    """Run a file as ``python FILE`` does; runpy would change argv[0] or leave __file__ relative."""
+    """Run a file as ``python FILE`` does: runpy changes argv[0] or leaves __file__ relative."""
     if path.endswith(".pyz"):
         runpy.run_path(path, run_name="__main__")
         return
