@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: one module a verb.
 
-A verb module has ``HELP`` (one line), ``add_arguments(parser)`` and ``run(args) -> int``. A
-user's mistake is a `NicarbonError`: one line on standard error, exit code 2.
+A verb module has ``add_arguments(parser)`` and ``run(args) -> int``. A user's mistake is a
+`NicarbonError`: one line on standard error, exit code 2.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ from collections.abc import Sequence
 from nicarbon import __version__
 from nicarbon.errors import NicarbonError
 
-VERBS = ("run", "summary", "doctor")
+VERBS = {
+    "run": "run a pipeline with every node metered",
+    "summary": "show where the energy of runs went",
+    "doctor": "show which sensors work here, and how to enable the others",
+}
 
 _EXAMPLES = """\
 examples:
@@ -50,14 +54,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"nicarbon {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for name in VERBS:
+    for name, purpose in VERBS.items():
         # Only the verb that is asked for is imported: --help stays instant, `run` loads no pandas.
         asked = bool(arguments) and arguments[0] == name
         module = importlib.import_module(f"nicarbon.cli.{name}") if asked else None
         verb = verbs.add_parser(
             name,
-            help=_SHORT[name],
-            description=_SHORT[name][0].upper() + _SHORT[name][1:] + ".",
+            help=purpose,
+            description=f"{purpose[0].upper()}{purpose[1:]}.",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if module is not None:
@@ -75,10 +79,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
-
-
-_SHORT = {
-    "run": "run a pipeline with every node metered",
-    "summary": "show where the energy of runs went",
-    "doctor": "show which sensors work here, and how to enable the others",
-}

@@ -23,8 +23,6 @@ from nicarbon.meter.processes import ProcFS
 from nicarbon.meter.progress import domain_energy_j
 from nicarbon.meter.sensors import virtual
 
-HELP = "show which sensors work here, and how to enable the others"
-
 _EPILOG = """\
 examples:
   nicarbon doctor                    every sensor: does it work, why not, what would enable it

@@ -10,11 +10,10 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from typing import TextIO
 
 from nicarbon.errors import NicarbonError, RunFolderError, StageRuleError
 from nicarbon.run import BY, Run, Summary
-
-HELP = "show where the energy of runs went"
 
 _EXAMPLES = """\
 examples:
@@ -78,10 +77,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def show(run_dir: str | os.PathLike[str], stages_file: str | None = None) -> None:
-    """Print one run per stage, as `nicarbon summary` does: the end of `nicarbon run`."""
+    """Print one run per stage at the end of `nicarbon run`.
+
+    It goes to standard error: standard output is the program's own.
+    """
     summary = Run.open(run_dir).summary("stage", stages_file)
-    sys.stdout.write(_table([summary], stages_file))
     sys.stdout.flush()
+    sys.stderr.write("\n" + _table([summary], stages_file, sys.stderr))
+    sys.stderr.flush()
 
 
 def expand(patterns: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -108,7 +111,7 @@ def expand(patterns: Iterable[str]) -> tuple[list[str], list[str]]:
 
 def _render(summaries: Sequence[Summary], args: argparse.Namespace) -> str:
     if args.format == "table":
-        return _table(summaries, args.stages)
+        return _table(summaries, args.stages, sys.stdout)
     from nicarbon.reports import tables
 
     for summary in summaries:
@@ -117,11 +120,11 @@ def _render(summaries: Sequence[Summary], args: argparse.Namespace) -> str:
     return tables.to_json(summaries) if args.format == "json" else tables.to_tsv(summaries)
 
 
-def _table(summaries: Sequence[Summary], stages_file: str | None) -> str:
+def _table(summaries: Sequence[Summary], stages_file: str | None, stream: TextIO) -> str:
     from nicarbon.reports.terminal import render
 
     command = f" --stages {shlex.quote(stages_file)}" if stages_file else ""
-    if not sys.stdout.isatty():
+    if not stream.isatty():
         return render(summaries, command=command)
     color = "NO_COLOR" not in os.environ
     columns = shutil.get_terminal_size().columns

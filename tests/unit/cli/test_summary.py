@@ -108,8 +108,9 @@ def test_help_has_examples(capsys):
     assert "nicarbon summary 'nicarbon-runs/*' --format tsv" in capsys.readouterr().out
 
 
-def test_show_is_the_same_table(runs, capsys):
+def test_show_is_the_same_table_beside_the_output_of_the_program(runs, capsys):
     show(runs / "runs" / "a")
-    shown = capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert shown.out == ""
     main(["summary", str(runs / "runs" / "a")])
-    assert capsys.readouterr().out == shown
+    assert capsys.readouterr().out == shown.err.lstrip("\n")
