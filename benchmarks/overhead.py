@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What metering costs a node, in CPU time: 1,000 trivial nodes, metered and plain in turns.
+
+Each trial is a process of its own, in memory (/dev/shm). Its cost is user and system time of the
+process and its children from before the plugin is made until the workflow has run, and what the
+sampler used by its own record. Pairs change their order. Beside it, one CodeCarbon offline
+tracker a node.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import machine
+
+BUDGET_MS = 0.2
+# Student's t, one-sided 95 %, by degrees of freedom (NIST/SEMATECH e-Handbook, 1.3.6.7.2).
+T_95 = {4: 2.132, 9: 1.833, 14: 1.761, 19: 1.729, 29: 1.699, 39: 1.685}
+
+
+def nothing(x):
+    return x
+
+
+def tracked(x):
+    from codecarbon import OfflineEmissionsTracker
+
+    tracker = OfflineEmissionsTracker(
+        country_iso_code="DEU", save_to_file=False, log_level="critical"
+    )
+    tracker.start()
+    tracker.stop()
+    return x
+
+
+def cpu_s() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def trial(kind: str, n_nodes: int, base: str) -> None:
+    """Run the workflow once; print the CPU seconds that it took."""
+    from nipype import Function, Node, Workflow, config, logging
+
+    logging.getLogger("nipype.workflow").setLevel("CRITICAL")
+    logging.getLogger("nipype.utils").setLevel("CRITICAL")
+    config.set("execution", "create_report", "false")
+    workflow = Workflow(name="w", base_dir=base)
+    function = tracked if kind == "codecarbon" else nothing
+    for k in range(n_nodes):
+        node = Node(
+            Function(function=function, input_names=["x"], output_names=["o"]), name=f"n{k}"
+        )
+        node.inputs.x = k
+        workflow.add_nodes([node])
+    run_dir = os.path.join(base, "run")
+    before_s = cpu_s()
+    if kind == "metered":
+        import nicarbon
+
+        workflow.run(plugin=nicarbon.plugin("Linear", run_dir=run_dir))
+    else:
+        workflow.run(plugin="Linear")
+    used_s = cpu_s() - before_s
+    sampler_s = 0.0
+    for path in Path(run_dir).glob("samples-*.jsonl"):
+        for line in path.read_text().splitlines():
+            sampler_s = json.loads(line).get("meter_cpu_s", sampler_s)
+    n_ends = sum(
+        line.startswith('{"kind":"end"')
+        for path in Path(run_dir).glob("nodes-*.jsonl")
+        for line in path.read_text().splitlines()
+    )
+    assert n_ends == (n_nodes if kind == "metered" else 0)
+    print(f"TRIAL {used_s + sampler_s} {sampler_s}")
+
+
+def measure(kind: str, n_nodes: int) -> tuple[float, float]:
+    """Return the CPU seconds of a trial in a fresh process, and the sampler's part of them."""
+    base = tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
+    try:
+        done = subprocess.run(
+            [sys.executable, __file__, "--trial", kind, str(n_nodes), base],
+            env=environment(),
+            cwd=base,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    finally:
+        shutil.rmtree(base)
+    _, used_s, sampler_s = done.stdout.splitlines()[-1].split()
+    return float(used_s), float(sampler_s)
+
+
+def environment() -> dict[str, str]:
+    """Return an environment in which Python keeps its bytecode, as an installation does."""
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return {**env, "NIPYPE_NO_ET": "1", "NO_ET": "1"}
+
+
+def upper_bound(values: list[float]) -> float:
+    """Return the upper one-sided 95 % bound of the mean."""
+    t = T_95[max(df for df in T_95 if df <= len(values) - 1)]
+    return statistics.mean(values) + t * statistics.stdev(values) / len(values) ** 0.5
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--nodes", type=int, default=1000)
+    parser.add_argument("--codecarbon-nodes", type=int, default=40)
+    parser.add_argument("--trial", nargs=3, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.trial:
+        trial(args.trial[0], int(args.trial[1]), args.trial[2])
+        return 0
+    print(machine.describe())
+    measure("metered", 1)  # Bytecode is compiled, files are in memory.
+    costs_ms, plain_ms, sampler_ms = [], [], []
+    for pair in range(args.pairs):
+        found = {}
+        for kind in ("plain", "metered") if pair % 2 == 0 else ("metered", "plain"):
+            found[kind] = measure(kind, args.nodes)
+        costs_ms.append((found["metered"][0] - found["plain"][0]) / args.nodes * 1000)
+        plain_ms.append(found["plain"][0] / args.nodes * 1000)
+        sampler_ms.append(found["metered"][1] / args.nodes * 1000)
+    bound_ms = upper_bound(costs_ms)
+    print(
+        f"{args.pairs} pairs of {args.nodes} trivial nodes on Linear, CPU time a node:\n"
+        f"  plain nipype      {statistics.mean(plain_ms):7.3f} ms\n"
+        f"  metering adds     {statistics.mean(costs_ms):7.3f} ms, upper 95 % bound "
+        f"{bound_ms:.3f} ms, median {statistics.median(costs_ms):.3f} ms "
+        f"(sampler: {statistics.mean(sampler_ms):.3f} ms)\n"
+        f"  budget            {BUDGET_MS:7.3f} ms: {'kept' if bound_ms <= BUDGET_MS else 'BROKEN'}"
+    )
+    if machine.has_codecarbon():
+        n = args.codecarbon_nodes
+        one = measure("codecarbon", 1)[0] - measure("plain", 1)[0]
+        all_s = measure("codecarbon", n)[0] - measure("plain", n)[0]
+        warm_ms = (all_s - one) / (n - 1) * 1000
+        print(
+            f"  one CodeCarbon offline tracker a node ({n} nodes): first {one * 1000:.0f} ms, "
+            f"each later one {warm_ms:.1f} ms: {warm_ms / statistics.mean(costs_ms):.0f} times "
+            "what metering costs"
+        )
+    return 0 if bound_ms <= BUDGET_MS else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
