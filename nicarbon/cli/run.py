@@ -73,7 +73,9 @@ def run(args: argparse.Namespace) -> int:
     NicarbonError
         If there is nothing to run, or the run folder can't be made.
     """
-    arguments = ["-m", *args.module] if args.module is not None else list(args.program)
+    # argparse ends the arguments of an option at "--": from there on they are the module's, too.
+    module = [] if args.module is None else ["-m", *args.module]
+    arguments = module + args.program
     external = arguments[:1] == ["--"]
     arguments = arguments[1:] if external else arguments
     if not arguments:
