@@ -98,15 +98,18 @@ class Envelope:
         node = self._nicarbon_node
         started = span.begin(context, name, *(place or ()))
         outcome, error = "ran", None
-        before = _result_identity(node)
+        path = _result_path(node)
+        before = _identity(path)
         try:
+            if not hasattr(node, "iterfield"):
+                return node.run(updatehash=updatehash)
             with self._elements_metered():
                 return node.run(updatehash=updatehash)
         except BaseException as exception:
             outcome, error = "failed", type(exception).__name__
             raise
         finally:
-            if outcome == "ran" and before is not None and before == _result_identity(node):
+            if outcome == "ran" and before is not None and before == _identity(path):
                 outcome = "cached"
             span.end(context, started, outcome, error)
 
@@ -117,10 +120,6 @@ class Envelope:
     @contextlib.contextmanager
     def _elements_metered(self) -> Iterator[None]:
         """While a MapNode runs its elements in its own process, meter each of them."""
-        node = self._nicarbon_node
-        if not hasattr(node, "iterfield"):
-            yield
-            return
         from nipype.pipeline.engine import nodes as module
 
         runner = getattr(module, "_node_runner", None)
@@ -150,13 +149,22 @@ def _arrive(node: Any, context: Any, name: str, place: tuple[str, int] | None) -
     return Envelope(node, RunContext(*context), name, place)
 
 
-def _result_identity(node: Any) -> tuple[int, int, int] | None:
+def _result_path(node: Any) -> str | None:
+    try:
+        return f"{node.output_dir()}/result_{node.name}.pklz"
+    except Exception:
+        return None
+
+
+def _identity(path: str | None) -> tuple[int, int, int] | None:
     """Identify the node's result file: the same before and after means that it was cached.
 
     Right for each kind of node, a MapNode that only collects its elements' results included.
     """
+    if path is None:
+        return None
     try:
-        result = os.stat(os.path.join(node.output_dir(), f"result_{node.name}.pklz"))
-    except Exception:
+        result = os.stat(path)
+    except OSError:
         return None
     return result.st_ino, result.st_mtime_ns, result.st_size

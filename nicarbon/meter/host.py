@@ -63,7 +63,7 @@ def describe(
         "kind": "host",
         "schema_version": SCHEMA_VERSION,
         "host": procfs.host_id(),
-        "hostname": os.uname().nodename,
+        "hostname": procfs.hostname(),
         "boot_id": procfs.boot_id(),
         "pid": pid,
         "n_cpus": procfs.n_cpus(),

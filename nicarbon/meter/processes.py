@@ -50,6 +50,11 @@ class ProcFS:
         """Return the first 12 hexadecimal digits of the boot id."""
         return self.boot_id().replace("-", "")[:12]
 
+    def hostname(self) -> str:
+        """Return the host's name."""
+        data = read_file(f"{self._proc}/sys/kernel/hostname") or b""
+        return data.decode("utf-8", "replace").strip() or os.uname().nodename
+
     def n_cpus(self) -> int:
         """Return how many CPUs were online when this object first looked.
 

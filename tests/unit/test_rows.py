@@ -69,8 +69,8 @@ def test_the_range_combines_sensor_and_sharing(run_folders):
     spans = [run_folders.span("a", 0, 1, 40.0, shared_j=20.0), run_folders.span("b", 1, 2, 60.0)]
     energy_j, low_j, high_j = energy_range(spans)
     assert energy_j == 100.0
-    assert low_j == pytest.approx(100.0 - hypot(5.0, 6.0))
-    assert high_j == pytest.approx(100.0 + hypot(5.0, 6.0))
+    assert low_j == pytest.approx(100.0 - hypot(5.0, 7.0))
+    assert high_j == pytest.approx(100.0 + hypot(5.0, 7.0))
 
 
 def test_the_range_never_falls_below_nothing(run_folders):

@@ -147,6 +147,7 @@ def test_a_run_is_read_by_the_real_reader_and_says_that_it_is_simulated(tmp_path
     assert facts.n_skipped_lines == 0
     assert facts.info.engine == "simulated"
     assert {file.process.hostname for file in facts.node_files} == {"simulated"}
+    assert facts.sample_files[0].host.hostname == "simulated"
     assert "simulated" in facts.sample_files[0].host.cpu_model
     assert facts.sample_files[0].close.reason == "stopped"
     assert len(facts.sample_files[0].samples) == 8

@@ -231,7 +231,8 @@ def test_a_nipype_without_that_function_still_runs(tmp_path, session, module, mo
 
 def test_the_result_file_is_what_identifies_a_result(tmp_path):
     node = FakeNode(tmp_path)
-    assert nipype_node._result_identity(node) is None
+    path = nipype_node._result_path(node)
+    assert nipype_node._identity(path) is None
     node.write_result()
-    assert nipype_node._result_identity(node) == nipype_node._result_identity(node)
-    assert nipype_node._result_identity(SimpleNamespace()) is None
+    assert nipype_node._identity(path) == nipype_node._identity(path) is not None
+    assert nipype_node._identity(nipype_node._result_path(SimpleNamespace())) is None
