@@ -15,7 +15,6 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from nicarbon.meter import perf, subreaper
@@ -93,9 +92,8 @@ class Meter:
         self._numbers = itertools.count()
         # Nodes may begin in several threads at once. A forked child makes a meter of its own, so
         # it never waits for a lock that a lost thread held.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._open: dict[str, Span] = {}
-        self._n_inside = 0
         self._was_subreaper = False
 
     def begin(self, node: str, map_node: str | None = None, index: int | None = None) -> Span:
@@ -110,17 +108,22 @@ class Meter:
         index : int, optional
             Its index in there.
         """
-        with self._orphans_kept():
-            span = Span(f"{self.key}-{next(self._numbers)}", self.census())
+        with self._lock:
+            if not self._open:
+                self._was_subreaper = subreaper.get()
+                subreaper.switch(True)
+            try:
+                span = Span(f"{self.key}-{next(self._numbers)}", self.census())
+            except BaseException:
+                self._leave_orphans()
+                raise
             parent = None
-            with self._lock:
-                for other in self._open.values():
-                    if other.thread == span.thread:
-                        parent = other.name
-                    else:
-                        other.shared = span.shared = True
-                self._open[span.name] = span
-                self._n_inside += 1
+            for other in self._open.values():
+                if other.thread == span.thread:
+                    parent = other.name
+                else:
+                    other.shared = span.shared = True
+            self._open[span.name] = span
         record: dict[str, Any] = {
             "kind": "start",
             "span": span.name,
@@ -155,17 +158,18 @@ class Meter:
             "t_monotonic_ns": time.monotonic_ns(),
             "outcome": outcome,
         }
-        with self._orphans_kept():
-            with self._lock:
-                if self._open.pop(span.name, None) is None:
-                    # Not this process's: a child that the node forked leaves by the same door.
-                    return
-                self._n_inside -= 1
-            after = self.census()
-            record.update(self._cpu(span, after))
-            if error is not None:
-                record["error"] = error
-            self._write(record)
+        with self._lock:
+            if self._open.pop(span.name, None) is None:
+                # Not this process's: a child that the node forked leaves by the same door.
+                return
+            try:
+                after = self.census()
+                record.update(self._cpu(span, after))
+                if error is not None:
+                    record["error"] = error
+                self._write(record)
+            finally:
+                self._leave_orphans()
         if after.children:
             new = after.children - span.before.children
             subreaper.reap_adopted(self.proc, new, span.session)
@@ -185,21 +189,10 @@ class Meter:
         """Count this process's tree now."""
         return take(self.proc, self.context.sampler_pid, self._runs_nodes)
 
-    @contextlib.contextmanager
-    def _orphans_kept(self) -> Iterator[None]:
-        """Adopt orphans from here on, and no longer once the last node has ended."""
-        with self._lock:
-            if not self._n_inside:
-                self._was_subreaper = subreaper.get()
-                subreaper.switch(True)
-            self._n_inside += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._n_inside -= 1
-                if not self._n_inside:
-                    subreaper.switch(self._was_subreaper)
+    def _leave_orphans(self) -> None:
+        """Adopt orphans no longer, unless a node runs."""
+        if not self._open:
+            subreaper.switch(self._was_subreaper)
 
     def _write(self, record: dict[str, Any]) -> None:
         if not self.writer.write(record) and self.writer.error is not None:
