@@ -159,24 +159,23 @@ def place_pial(
     step : float
         Length of a step in millimetres.
     """
-    normals = vertex_normals(white, faces)
-    walked = np.zeros(len(white))
+    mean = neighbour_mean(len(white), faces)
+    pial = white.copy()
     last_depth = np.zeros(len(white))
     walking = np.ones(len(white), dtype=bool)
     for length in np.arange(step, MAX_THICKNESS + step / 2, step):
-        here = white + length * normals
+        normals = vertex_normals(pial, faces)
+        here = pial + step * normals
         now = sample(depth, affine, here)
-        receding = (now >= last_depth - 0.05) & ((length < 0.8) | (now > 0.35 * length))
+        receding = (now >= last_depth + 0.2 * step) & ((length < 0.8) | (now > 0.35 * length))
         walking &= receding & (sample(grey_matter, affine, here) > 0.5)
-        walked[walking] = length
+        pial[walking] = here[walking]
         last_depth[walking] = now[walking]
-    mean = neighbour_mean(len(white), faces)
-    for _ in range(5):
-        walked = 0.5 * (walked + mean @ walked)
-    pial = white + walked[:, None] * normals
-    for _ in range(2):
-        pial = 0.5 * (pial + mean @ pial)
-    return np.asarray(pial)
+        # slide along the surface towards the neighbours, so that triangles neither fold nor bunch
+        to_mean = mean @ pial - pial
+        across = (to_mean * normals).sum(axis=1, keepdims=True) * normals
+        pial += 0.5 * (to_mean - across) + 0.2 * across
+    return pial
 
 
 def thickness(white: Floats, pial: Floats) -> Floats:
