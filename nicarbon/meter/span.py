@@ -55,7 +55,6 @@ class Span:
         "before",
         "name",
         "perf_fd",
-        "session",
         "shared",
         "sigchld_ignored",
         "thread",
@@ -66,11 +65,11 @@ class Span:
         self.name = name
         self.before = before
         self.thread = threading.get_ident()
-        self.thread_s = time.thread_time()
-        self.session = os.getsid(0)
         self.shared = False
         self.sigchld_ignored = _sigchld_ignored()
         self.perf_fd = perf.open_task_clock()
+        # Each system call counts: a node may take a millisecond.
+        self.thread_s = time.thread_time() if self.perf_fd is None else 0.0
 
 
 class Meter:
@@ -94,7 +93,8 @@ class Meter:
         # it never waits for a lock that a lost thread held.
         self._lock = threading.RLock()
         self._open: dict[str, Span] = {}
-        self._was_subreaper = False
+        self._was_subreaper = subreaper.get()
+        self._session = os.getsid(0)
 
     def begin(self, node: str, map_node: str | None = None, index: int | None = None) -> Span:
         """Record that a node begins.
@@ -110,7 +110,6 @@ class Meter:
         """
         with self._lock:
             if not self._open:
-                self._was_subreaper = subreaper.get()
                 subreaper.switch(True)
             try:
                 span = Span(f"{self.key}-{next(self._numbers)}", self.census())
@@ -172,7 +171,7 @@ class Meter:
                 self._leave_orphans()
         if after.children:
             new = after.children - span.before.children
-            subreaper.reap_adopted(self.proc, new, span.session)
+            subreaper.reap_adopted(self.proc, new, self._session)
 
     def cached(self, node: str) -> None:
         """Record that the engine found a node's result without calling it."""

@@ -47,7 +47,7 @@ def reap_adopted(proc: ProcFS, pids: Iterable[int], session: int) -> None:
     pids : iterable of int
         Children of this process that were not there when the node began.
     session : int
-        This process's session when the node began.
+        This process's session when it was first metered.
     """
     if os.getsid(0) != session:
         return

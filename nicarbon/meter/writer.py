@@ -9,12 +9,24 @@ from __future__ import annotations
 
 import errno
 import json
+import json.encoder
 import os
 import threading
+from collections.abc import Callable
 from typing import Any
 
-# json.dumps() with other than default separators builds an encoder at each call.
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+def _encoder() -> Callable[[dict[str, Any]], str]:
+    """Return what json.dumps() does, but with an encoder that is made once, not at each call."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return json.JSONEncoder(separators=(",", ":")).encode
+    escape = json.encoder.encode_basestring_ascii
+    parts = make(None, None, escape, None, ":", ",", False, False, True)
+    return lambda record: "".join(parts(record, 0))
+
+
+_encode = _encoder()
 
 
 class Writer:
