@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 
 from nicarbon.engines import command
@@ -80,6 +81,8 @@ def run(args: argparse.Namespace) -> int:
     arguments = arguments[1:] if external else arguments
     if not arguments:
         raise NicarbonError("nothing to run: name a script, -m MODULE, or a command after --")
+    if external and shutil.which(arguments[0]) is None:
+        raise NicarbonError(f"there is no command {arguments[0]}, or it is not executable")
     try:
         program = None if external else Program(arguments)
     except NotAPythonProgramError as error:

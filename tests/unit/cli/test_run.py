@@ -74,6 +74,7 @@ def called(monkeypatch):
     monkeypatch.setattr(verb, "Program", program)
     monkeypatch.setattr(verb, "Session", session)
     monkeypatch.setattr(verb.command, "run", command)
+    monkeypatch.setattr(verb.shutil, "which", lambda name: name)
     monkeypatch.setattr(verb, "_report", lambda *arguments: None)
     return found
 
@@ -190,6 +191,16 @@ def test_the_exit_code_is_the_programs(called, monkeypatch, ended, code, outcome
     monkeypatch.setattr(FakeProgram, "code", ended)
     assert cli.main(["run", "s.py"]) == code
     assert called["session"].outcome == outcome
+
+
+def test_a_command_that_is_missing_is_said_before_anything_is_made(tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plain.txt").touch()
+    for name in ("no-such-command", "./plain.txt"):
+        assert cli.main(["run", "--", name]) == 2
+        said = capfd.readouterr().err
+        assert said == f"nicarbon: there is no command {name}, or it is not executable\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["plain.txt"]
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_a_row_for_each_stage_and_the_total(summary):
     assert line(text, "segmentation") == [
         "segmentation",
         "40 J",
-        "33.7-46.3 J",
+        "32.7-47.3 J",
         "66.7 %",
         "2 s",
         "2 s",
