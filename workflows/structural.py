@@ -123,7 +123,7 @@ def get_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         default=Path("structural-output/work"),
-        help="intermediate results, about 500 MB (default: %(default)s)",
+        help="intermediate results, about 150 MB (default: %(default)s)",
     )
     parser.add_argument(
         "-o",
@@ -183,8 +183,11 @@ def run(args: argparse.Namespace) -> None:
             raise InputError(f"{folder}: cannot be made ({error.strerror})") from None
 
     from nipype import config, logging
+    from nipype.pipeline import plugins
     from structural_parts.workflows import init_structural_wf
 
+    if not hasattr(plugins, f"{args.plugin}Plugin"):
+        raise InputError(f"nipype has no plugin {args.plugin}; Linear and MultiProc always work")
     if not args.verbose:
         levels = dict.fromkeys(("workflow_level", "utils_level", "interface_level"), "WARNING")
         config.update_config({"logging": levels})
@@ -227,6 +230,10 @@ def main(argv: list[str] | None = None) -> int:
     except (InputError, DemoImageError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
+    except RuntimeError as error:  # what nipype raises once a node has failed
+        reason = str(error).strip().splitlines()[-1].strip()
+        print(f"{parser.prog}: {reason}\nSee crash-*.txt in {args.work_dir}", file=sys.stderr)
+        return 1
     print(f"Done in {time.monotonic() - started:.0f} s: {args.out_dir}")
     return 0
 
