@@ -163,8 +163,8 @@ class Session:
         path = os.path.join(self.run_dir, name)
         try:
             with open(path + ".part", "w", encoding="utf-8") as file:
-                json.dump(content, file, separators=(",", ":"))
-                file.write("\n")
+                # dumps, not dump: only it encodes in C, and a graph may have 10,000 nodes.
+                file.write(json.dumps(content, separators=(",", ":")) + "\n")
             os.replace(path + ".part", path)
         except OSError as error:
             self.warnings.append(f"{path} cannot be written: {error.strerror}")
@@ -187,7 +187,7 @@ class Session:
                     f"{meter.writer.path} cannot be written: {meter.writer.error}"
                 )
             if event == "end":  # A process may run many workflows.
-                meter.writer.close()
+                meter.close()
         except Exception as problem:
             span.fail(problem)
 

@@ -10,24 +10,19 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import signal
 import socket
 import sys
 import threading
 import time
 from typing import Any, NamedTuple
 
-from nicarbon.meter import perf, subreaper
+from nicarbon.meter import subreaper
 from nicarbon.meter.census import Census, difference_s, take
+from nicarbon.meter.cputime import TaskClock, TaskClocks, choose, sigchld_ignored
 from nicarbon.meter.processes import ProcFS
 from nicarbon.meter.writer import Writer
 
 SCHEMA_VERSION = "0"
-
-# An inherited task clock and rusage agree within 2 % (and a scheduler tick or two for the fork
-# that each counts on its own side); beyond that, rusage has missed children that nobody reaped.
-_PERF_WINS_RATIO = 1.02
-_PERF_WINS_S = 0.02
 
 
 class RunContext(NamedTuple):
@@ -51,25 +46,17 @@ class RunContext(NamedTuple):
 class Span:
     """One node execution that began in this process; ended by `Meter.end`."""
 
-    __slots__ = (
-        "before",
-        "name",
-        "perf_fd",
-        "shared",
-        "sigchld_ignored",
-        "thread",
-        "thread_s",
-    )
+    __slots__ = ("before", "clock", "name", "shared", "sigchld_ignored", "thread", "thread_s")
 
-    def __init__(self, name: str, before: Census) -> None:
+    def __init__(self, name: str, before: Census, clock: TaskClock | None, thread: int) -> None:
         self.name = name
         self.before = before
-        self.thread = threading.get_ident()
+        self.clock = clock
+        self.thread = thread
         self.shared = False
-        self.sigchld_ignored = _sigchld_ignored()
-        self.perf_fd = perf.open_task_clock()
+        self.sigchld_ignored = sigchld_ignored()
         # Each system call counts: a node may take a millisecond.
-        self.thread_s = time.thread_time() if self.perf_fd is None else 0.0
+        self.thread_s = time.thread_time() if clock is None else 0.0
 
 
 class Meter:
@@ -93,6 +80,7 @@ class Meter:
         # it never waits for a lock that a lost thread held.
         self._lock = threading.RLock()
         self._open: dict[str, Span] = {}
+        self._clocks = TaskClocks()
         self._was_subreaper = subreaper.get()
         self._session = os.getsid(0)
 
@@ -112,7 +100,7 @@ class Meter:
             if not self._open:
                 subreaper.switch(True)
             try:
-                span = Span(f"{self.key}-{next(self._numbers)}", self.census())
+                span = self._new_span()
             except BaseException:
                 self._leave_orphans()
                 raise
@@ -184,6 +172,11 @@ class Meter:
             }
         )
 
+    def close(self) -> None:
+        """Close what is kept open between nodes; a later node opens it again."""
+        self.writer.close()
+        self._clocks.close()
+
     def census(self) -> Census:
         """Count this process's tree now."""
         return take(self.proc, self.context.sampler_pid, self._runs_nodes)
@@ -197,33 +190,20 @@ class Meter:
         if not self.writer.write(record) and self.writer.error is not None:
             fail(self.writer.error)
 
+    def _new_span(self) -> Span:
+        before, thread = self.census(), threading.get_ident()
+        clock = self._clocks.start(thread, alone=not before.children)
+        return Span(f"{self.key}-{next(self._numbers)}", before, clock, thread)
+
     def _cpu(self, span: Span, after: Census) -> dict[str, Any]:
-        """Choose among the counts of a node's CPU time; say what may be missing."""
         rusage_s, certain = difference_s(span.before, after, self._runs_nodes)
-        perf_s = None
-        if span.perf_fd is not None:
-            perf_s = perf.read_task_clock(span.perf_fd)
-            os.close(span.perf_fd)
-        record: dict[str, Any] = {"cpu_s": rusage_s, "cpu_source": "rusage"}
-        if perf_s is not None:
-            missed = perf_s > _PERF_WINS_RATIO * rusage_s + _PERF_WINS_S
-            if span.shared or missed or not certain:
-                record = {"cpu_s": perf_s, "cpu_source": "perf"}
-            record["cpu_rusage_s"] = round(rusage_s, 6)
-            record["cpu_perf_s"] = round(perf_s, 6)
-        elif span.shared:
-            record = {
-                "cpu_s": time.thread_time() - span.thread_s,
-                "cpu_source": "thread",
-                "cpu_incomplete": "several nodes ran in one process: only this node's own thread "
-                "is counted, not its children",
-            }
-        elif not certain:
-            record["cpu_incomplete"] = "a process that ran other nodes ended below this one"
-        elif span.sigchld_ignored or _sigchld_ignored():
-            record["cpu_incomplete"] = "the process ignores SIGCHLD: its children are not counted"
-        record["cpu_s"] = round(record["cpu_s"], 6)
-        return record
+        perf_s, thread_s = None, 0.0
+        if span.clock is not None:
+            perf_s = self._clocks.stop(span.clock, alone=not after.children)
+        else:
+            thread_s = time.thread_time() - span.thread_s
+        ignored = span.sigchld_ignored or sigchld_ignored()
+        return choose(rusage_s, perf_s, thread_s, span.shared, certain, ignored)
 
     def _runs_nodes(self, pid: int, starttime: int) -> bool:
         return os.path.exists(self._path(f"{self._host}-{pid}-{starttime}"))
@@ -255,10 +235,6 @@ class Meter:
                 break
             pid = stat.ppid
         return None
-
-
-def _sigchld_ignored() -> bool:
-    return signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN
 
 
 def process_key(proc: ProcFS, pid: int) -> str:

@@ -263,7 +263,7 @@ def test_a_graph_is_seen_whole_or_not_at_all(monkeypatch):
     def fails(*arguments, **keywords):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.json, "dump", fails)
+    monkeypatch.setattr(module.json, "dumps", fails)
     session.write_graph("wf", "Linear", [], [])
     assert not [name for name in os.listdir("run") if name.endswith("-0.json")]
     assert "No space left on device" in session.warnings[0]
