@@ -28,7 +28,8 @@ class _ConsoleProgram(CommandLine):  # type: ignore[misc]
         super().__init__(command, **inputs)
         folder = str(Path(sys.executable).parent)
         path = os.pathsep.join([folder, os.environ.get("PATH", os.defpath)])
-        self.inputs.environ = {**self.inputs.environ, "PATH": path}
+        # one thread: as many as the nodes of this workflow declare
+        self.inputs.environ = {**self.inputs.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
 
     def _list_outputs(self) -> dict[str, str]:
         names = self.output_spec().copyable_trait_names()
@@ -61,7 +62,6 @@ class Conform(_ConsoleProgram):
 class _DenoiseInput(CommandLineInputSpec):  # type: ignore[misc]
     in_file = File(exists=True, mandatory=True, argstr="%s", position=-1)
     block_radius = traits.Int(1, usedefault=True, argstr="--block_radius %d", desc="voxels")
-    num_threads = traits.Int(1, usedefault=True, nohash=True, argstr="--num_threads %d")
     out_file = File("denoised.nii.gz", usedefault=True, argstr="--out_denoised %s")
 
 

@@ -45,7 +45,7 @@ def init_volume_wf(template: Path, atlas: Path, label_table: Path) -> Workflow:
     """
     conform = Node(Conform(), name="conform", mem_gb=0.3)
     conform.stage = "input and output"
-    denoise = Node(Denoise(num_threads=1), name="denoise", mem_gb=0.6)
+    denoise = Node(Denoise(), name="denoise", mem_gb=0.6)
     denoise.stage = "intensity correction"
     classify = Node(ClassifyTissue(), name="classify_tissue", mem_gb=1.5)
     classify.stage = "segmentation"
