@@ -9,6 +9,8 @@ T1W ?=
 N_PROCS ?=
 export NO_ET = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# As pip does: trust the machine's own certificates (a proxy's, say).
+export UV_SYSTEM_CERTS = 1
 
 .PHONY: demo test check clean
 .DELETE_ON_ERROR:
@@ -23,7 +25,7 @@ $(BIN)/python:
 define install
 	@echo "Installing $(1) (a few minutes the first time) ..."
 	@$(BIN)/python -m pip install --quiet uv 2>/dev/null && \
-	  $(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[$(1)]' || \
+	  $(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[$(1)]' 2>/dev/null || \
 	  $(BIN)/python -m pip install --quiet -e '.[$(1)]'
 	@touch $@
 endef
