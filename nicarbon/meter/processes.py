@@ -55,6 +55,12 @@ class ProcFS:
         data = read_file(f"{self._proc}/sys/kernel/hostname") or b""
         return data.decode("utf-8", "replace").strip() or os.uname().nodename
 
+    def close(self) -> None:
+        """Close what is kept open; it is opened again when it is needed."""
+        if self._stat_fd is not None:
+            os.close(self._stat_fd)
+            self._stat_fd = None
+
     def n_cpus(self) -> int:
         """Return how many CPUs were online when this object first looked.
 

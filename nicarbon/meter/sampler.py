@@ -155,6 +155,10 @@ class Sampler:
             {"kind": "close", "t_monotonic_ns": self.clock.monotonic_ns(), "reason": reason}
         )
         self._writer.close()
+        self.watch.close()
+        self.procfs.close()
+        for sensor in self.sensors:
+            sensor.close()
 
     def _measure(self) -> dict[str, Any] | None:
         """Read sensors and idle time close together; the closest of a few tries counts."""

@@ -135,6 +135,12 @@ class NodeWatch:
         self._cpu_s: dict[str, float] = {}
         self.done: dict[str, str] = {}
 
+    def close(self) -> None:
+        """Close the files that are followed; nothing is looked at again."""
+        for file in self._files.values():
+            os.close(file.fd)
+        self._files.clear()
+
     def running(self) -> list[OpenSpan]:
         """Return the nodes that run now, without those that run inside another one."""
         return [

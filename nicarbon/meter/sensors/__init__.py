@@ -62,6 +62,9 @@ class Sensor(Protocol):
     def status(self) -> Status:
         """Tell whether it works here, and if not, why and what would enable it."""
 
+    def close(self) -> None:
+        """Close the files that it keeps open; it is not read again."""
+
 
 def describe(sensor: Sensor) -> dict[str, Any]:
     """Return a sensor as the host record holds it."""

@@ -225,6 +225,12 @@ class Rapl:
         """Return each domain's counter in microjoules, None where it can't be read now."""
         return {name: _read_counter(fd) for name, fd in self._fds}
 
+    def close(self) -> None:
+        """Close the counters."""
+        for _, fd in self._fds:
+            os.close(fd)
+        self._fds = []
+
     def status(self) -> Status:
         """Tell whether every socket can be read, and if not, why and what would allow it."""
         if self._account:

@@ -107,6 +107,9 @@ class Replay:
         counted = [domain["name"] for domain in self.domains if domain.get("model") is None]
         return {name: readings.get(name) for name in counted}
 
+    def close(self) -> None:
+        """Keep nothing open."""
+
     def status(self) -> Status:
         """Tell whether the recorded file can be played back."""
         if self._error is not None:

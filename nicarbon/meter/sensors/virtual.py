@@ -153,6 +153,9 @@ class Virtual:
         """Return nothing: the model needs only the host's busy time, which every sample has."""
         return {}
 
+    def close(self) -> None:
+        """Keep nothing open."""
+
     def status(self) -> Status:
         """Tell that it works: it needs nothing but /proc."""
         return Status(True, self.note)

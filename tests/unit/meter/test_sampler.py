@@ -60,6 +60,20 @@ def test_a_session_is_a_host_samples_and_a_close(run_dir, host, clock):
     assert last.reason == "stopped"
 
 
+def test_what_it_kept_open_it_closes(run_dir, host, clock):
+    host.zone("intel-rapl:0", "package-0", 1000)
+    host.process(7)
+    start = {"kind": "start", "span": "s", "node": "n", "cpu_base_s": 0.0}
+    (run_dir / "nodes-aaaabbbbcccc-7-50.jsonl").write_text(json.dumps(start) + "\n")
+    before = len(os.listdir("/proc/self/fd"))
+    sampler = Sampler(str(run_dir), host.path, driver_pid=7, clock=clock)
+    sampler.open()
+    sampler.sample()
+    assert len(os.listdir("/proc/self/fd")) == before + 4  # counter, stat, nodes, samples
+    sampler.close("stopped")
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_running_nodes_beat_and_lost_ones_are_gone_after_their_last_sample(run_dir, host, clock):
     host.process(7, own=100, children="8")
     host.process(8, 7, own=20)
