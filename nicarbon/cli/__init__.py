@@ -8,10 +8,12 @@ A verb module has ``add_arguments(parser)`` and ``run(args) -> int``. A user's m
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from nicarbon import __version__
 from nicarbon.errors import NicarbonError
@@ -71,11 +73,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     code = 0
     try:
         code = args.run_verb(args)
-        sys.stdout.flush()
     except NicarbonError as error:
         print(f"nicarbon: {error}", file=sys.stderr)
-        return 2
+        code = 2
     except BrokenPipeError:
-        # The reader of our output (head, less) has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        pass  # The reader of our output (head, less) has seen enough.
+    _let_go(sys.stdout)
+    _let_go(sys.stderr)
     return code
+
+
+def _let_go(stream: TextIO) -> None:
+    """Empty a stream; what nobody reads any more must not change the exit code at the end."""
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -12,6 +12,7 @@ from nicarbon.engines import command
 from nicarbon.engines.python import NotAPythonProgramError, Program
 from nicarbon.errors import NicarbonError, RunFolderError
 from nicarbon.meter.session import Session, SessionError
+from nicarbon.meter.span import say
 
 _EPILOG = """\
 examples:
@@ -112,10 +113,10 @@ def _execute(arguments: list[str], session: Session) -> int:
     try:
         return command.run(arguments, session)
     except FileNotFoundError:
-        print(f"nicarbon: there is no command {arguments[0]}", file=sys.stderr)
+        say(f"there is no command {arguments[0]}")
         return command.NOT_FOUND
     except OSError as error:  # Not permitted, a script without its first line, a wrong machine's.
-        print(f"nicarbon: {arguments[0]} cannot be executed: {error.strerror}", file=sys.stderr)
+        say(f"{arguments[0]} cannot be executed: {error.strerror}")
         return command.NOT_EXECUTABLE
 
 
@@ -149,13 +150,13 @@ def _sampler_args(args: argparse.Namespace) -> list[str]:
 def _report(session: Session, stages: str | None) -> None:
     """Show the run; whatever goes wrong here is not the pipeline's failure."""
     for warning in session.warnings:
-        print(f"nicarbon: {warning}", file=sys.stderr)
+        say(warning)
     try:
         from nicarbon.cli import summary
 
         summary.show(session.run_dir, stages)
     except Exception as error:
-        print(f"nicarbon: no summary ({error}); the run is in {session.run_dir}", file=sys.stderr)
+        say(f"no summary ({error}); the run is in {session.run_dir}")
 
 
 def _seconds(text: str) -> float:

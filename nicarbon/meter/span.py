@@ -275,8 +275,16 @@ def fail(error: BaseException) -> None:
 
 def say(line: str) -> None:
     """Print one line on standard error; that nobody reads it any more fails no pipeline."""
+    text = f"nicarbon: {line}\n"
     with contextlib.suppress(OSError, ValueError):
-        print(f"nicarbon: {line}", file=sys.stderr)
+        try:
+            descriptor = sys.stderr.fileno()
+        except (AttributeError, OSError):  # The program put something else in its place.
+            sys.stderr.write(text)
+            return
+        sys.stderr.flush()
+        # What its buffer could not get rid of would change the exit code of the interpreter.
+        os.write(descriptor, text.encode(errors="replace"))
 
 
 def begin(
