@@ -13,8 +13,8 @@ from typing import TypeVar
 import msgspec
 
 from nicarbon.errors import RunFolderError, SchemaError
+from nicarbon.meter import SCHEMA_VERSION
 from nicarbon.records import (
-    SCHEMA_VERSION,
     Cached,
     Close,
     Driver,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-SCHEMA_VERSION = "0"
+from nicarbon.meter import SCHEMA_VERSION
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=False):

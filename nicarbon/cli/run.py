@@ -11,8 +11,8 @@ import sys
 from nicarbon.engines import command
 from nicarbon.engines.python import NotAPythonProgramError, Program
 from nicarbon.errors import NicarbonError, RunFolderError
+from nicarbon.meter.messages import say
 from nicarbon.meter.session import Session, SessionError
-from nicarbon.meter.span import say
 
 _EPILOG = """\
 examples:

@@ -12,8 +12,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from nicarbon.engines.nipype_graph import envelop, workflow_name
 from nicarbon.engines.nipype_node import Envelope, plain
-from nicarbon.meter import span
+from nicarbon.meter import messages, span
+from nicarbon.meter.recorder import RunContext
 from nicarbon.meter.session import Session, SessionError
 
 # Proven plugins: they execute the envelope, either the graph's own or a copy of it.
@@ -161,18 +163,18 @@ def _run_metered(
     config: Any,
     updatehash: bool,
     session: Session,
-    context: span.RunContext,
+    context: RunContext,
 ) -> Any:
     """Hand the plugin the graph of envelopes, and put it back as it was."""
     name = _plugin_name(plugin)
     if name not in _METERED and not _is_metered_kind(plugin):
-        span.say(f"the plugin {name} is not metered yet: its nodes run unmetered")
+        messages.say(f"the plugin {name} is not metered yet: its nodes run unmetered")
         return plugin.run(graph, config, updatehash=updatehash)
     try:
-        metered_graph, describe = _envelop(graph, context)
-        session.write_graph(_workflow_name(graph), name, *describe)
+        metered_graph, describe = envelop(graph, context)
+        session.write_graph(workflow_name(graph), name, *describe)
     except Exception as error:
-        span.fail(error)
+        messages.fail(error)
         return plugin.run(graph, config, updatehash=updatehash)
     _observe(plugin, context)
     try:
@@ -182,50 +184,7 @@ def _run_metered(
             vars(plugin).pop(hook, None)
 
 
-def _envelop(graph: Any, context: span.RunContext) -> tuple[Any, tuple[list[Any], list[Any]]]:
-    """Put an envelope around each node; describe nodes and edges for the run folder."""
-    import networkx as nx
-
-    names = _unique_names(graph)
-    envelopes = {node: Envelope(node, context, names[node]) for node in graph.nodes()}
-    nodes = [_describe(node, names[node]) for node in graph.nodes()]
-    edges = [(names[source], names[target]) for source, target in graph.edges()]
-    return nx.relabel_nodes(graph, envelopes, copy=True), (nodes, edges)
-
-
-def _unique_names(graph: Any) -> dict[Any, str]:
-    """Name the nodes: iterables share a full name, so the expanded name is used."""
-    names: dict[Any, str] = {}
-    seen: dict[str, int] = {}
-    for node in graph.nodes():
-        name = node.itername
-        seen[name] = seen.get(name, 0) + 1
-        names[node] = name if seen[name] == 1 else f"{name}#{seen[name]}"
-    return names
-
-
-def _describe(node: Any, name: str) -> dict[str, Any]:
-    """Describe a node as `nicarbon.records.Node`, without its inputs: they name subjects."""
-    interface = node.interface
-    kind = type(interface)
-    described: dict[str, Any] = {
-        "name": name,
-        "workflow": node._hierarchy or "",
-        "interface": f"{kind.__module__}.{kind.__name__}",
-        "map_node": hasattr(node, "iterfield"),
-        "n_procs": node.n_procs,
-        "mem_gb": node._mem_gb,
-    }
-    command = getattr(interface, "_cmd", None)
-    if isinstance(command, str) and command:
-        described["program"] = command.split()[0].rsplit("/", 1)[-1]
-    stage = vars(node).get("stage")
-    if isinstance(stage, str):
-        described["stage"] = stage
-    return described
-
-
-def _observe(plugin: Any, context: span.RunContext) -> None:
+def _observe(plugin: Any, context: RunContext) -> None:
     """Shadow two methods of this plugin object: cached nodes are seen, crash files stay plain."""
     finished = getattr(plugin, "_task_finished_cb", None)
     if finished is not None:
@@ -244,15 +203,15 @@ def _observe(plugin: Any, context: span.RunContext) -> None:
 
 def _open_session(
     new_session: Callable[[], Session],
-) -> tuple[Session | None, span.RunContext | None]:
+) -> tuple[Session | None, RunContext | None]:
     """Start a session; where that fails, say so once and let the workflow run unmetered."""
     try:
         session = new_session()
         return session, session.start()
     except SessionError as error:
-        span.say(f"{error}; the workflow runs unmetered")
+        messages.say(f"{error}; the workflow runs unmetered")
     except Exception as error:
-        span.fail(error)
+        messages.fail(error)
     return None, None
 
 
@@ -262,8 +221,8 @@ def _no_session() -> Session:
 
 def _report(session: Session) -> None:
     for warning in session.warnings:
-        span.say(warning)
-    span.say(f"run recorded: nicarbon summary {session.run_dir}")
+        messages.say(warning)
+    messages.say(f"run recorded: nicarbon summary {session.run_dir}")
 
 
 def _by_name(name: str, plugin_args: dict[str, Any]) -> Any:
@@ -313,12 +272,6 @@ def _is_metered_kind(plugin: Any) -> bool:
     from nipype.pipeline import plugins
 
     return isinstance(plugin, tuple(getattr(plugins, f"{name}Plugin") for name in _METERED))
-
-
-def _workflow_name(graph: Any) -> str:
-    for node in graph.nodes():
-        return str((node._hierarchy or node.name).split(".")[0])
-    return ""
 
 
 def _program() -> str:

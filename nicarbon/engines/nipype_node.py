@@ -15,7 +15,7 @@ from copy import deepcopy
 from typing import Any
 
 from nicarbon.meter import span
-from nicarbon.meter.span import RunContext
+from nicarbon.meter.recorder import RunContext
 
 
 class Envelope:

@@ -6,9 +6,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from nicarbon.meter import SCHEMA_VERSION
 from nicarbon.meter.processes import ProcFS
-
-SCHEMA_VERSION = "0"
 
 # Files that a container's runtime leaves at its root.
 _CONTAINER_MARKS = (
@@ -29,12 +28,6 @@ def container(root: str = "/") -> str | None:
 def is_virtual_machine(procfs: ProcFS) -> bool:
     """Tell whether the CPU says that a hypervisor runs it."""
     return "hypervisor" in procfs.cpu_info()["flags"]
-
-
-def process_key(procfs: ProcFS, pid: int) -> str:
-    """Return ``<host>-<pid>-<starttime>``; the start time is 0 where there is no such process."""
-    stat = procfs.stat(pid)
-    return f"{procfs.host_id()}-{pid}-{stat.starttime if stat else 0}"
 
 
 def describe(
@@ -72,6 +65,6 @@ def describe(
         "t_monotonic_ns": t_monotonic_ns,
         "t_unix_ns": t_unix_ns,
         "interval_s": interval_s,
-        "driver": None if driver_pid is None else process_key(procfs, driver_pid),
+        "driver": None if driver_pid is None else procfs.key(driver_pid),
         "sensors": sensors,
     }

@@ -50,6 +50,14 @@ class ProcFS:
         """Return the first 12 hexadecimal digits of the boot id."""
         return self.boot_id().replace("-", "")[:12]
 
+    def key(self, pid: int) -> str:
+        """Return ``<host>-<pid>-<start time>``, which no other process ever has.
+
+        The start time is 0 where there is no such process.
+        """
+        stat = self.stat(pid)
+        return f"{self.host_id()}-{pid}-{stat.starttime if stat else 0}"
+
     def hostname(self) -> str:
         """Return the host's name."""
         data = read_file(f"{self._proc}/sys/kernel/hostname") or b""

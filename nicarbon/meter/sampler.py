@@ -109,7 +109,7 @@ class Sampler:
         if self._replay is not None and self.sensors[0].name != "replay":
             self.say(f"can't replay {self._replay}: it holds no recorded host with samples")
         self.watch = NodeWatch(self.run_dir, self.procfs, self._pid)
-        name = f"samples-{host.process_key(self.procfs, self._pid)}.jsonl"
+        name = f"samples-{self.procfs.key(self._pid)}.jsonl"
         record = host.describe(
             self.procfs,
             [sensors.describe(sensor) for sensor in self.sensors],

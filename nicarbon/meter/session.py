@@ -16,8 +16,9 @@ import uuid
 from typing import Any
 
 from nicarbon._version import __version__
-from nicarbon.meter import span
+from nicarbon.meter import SCHEMA_VERSION, messages, span
 from nicarbon.meter.processes import ProcFS
+from nicarbon.meter.recorder import RunContext
 
 # The sampler reads its first sample within this time even on a loaded machine.
 _READY_TIMEOUT_S = 10.0
@@ -108,13 +109,13 @@ class Session:
         self._sampler_out: int | None = None
         self._sampler_pid: int | None = None
         self.pid = os.getpid()
-        self._key = span.process_key(ProcFS("/"), self.pid)
+        self._key = ProcFS("/").key(self.pid)
         self._write_json("run.json", self._info())
 
-    def start(self) -> span.RunContext:
+    def start(self) -> RunContext:
         """Start the sampler and the driver's account; return what nodes need to be metered."""
         self._start_sampler()
-        self.context = span.RunContext(self.run_dir, self._key, self._sampler_pid)
+        self.context = RunContext(self.run_dir, self._key, self._sampler_pid)
         self._mark("start")
         return self.context
 
@@ -133,12 +134,12 @@ class Session:
         try:
             self._stop_sampler()
         except Exception as problem:
-            span.fail(problem)
+            messages.fail(problem)
 
     def write_graph(self, workflow: str, plugin: str, nodes: list[Any], edges: list[Any]) -> None:
         """Keep an executed graph: ``nodes`` as `nicarbon.records.Node`, pairs of their names."""
         graph = {
-            "schema_version": span.SCHEMA_VERSION,
+            "schema_version": SCHEMA_VERSION,
             "workflow": workflow,
             "plugin": plugin,
             "nodes": nodes,
@@ -149,7 +150,7 @@ class Session:
 
     def _info(self) -> dict[str, Any]:
         return {
-            "schema_version": span.SCHEMA_VERSION,
+            "schema_version": SCHEMA_VERSION,
             "run_id": self.run_id,
             "t_unix_ns": time.time_ns(),
             "program": self.program,
@@ -172,7 +173,7 @@ class Session:
     def _mark(self, event: str, outcome: str | None = None) -> None:
         """Record the driver's start or end; a failure is said once and stops nothing."""
         try:
-            meter = span._meter(self.context)
+            meter = span.meter_of(self.context)
             record = {
                 "kind": "driver",
                 "event": event,
@@ -189,7 +190,7 @@ class Session:
             if event == "end":  # A process may run many workflows.
                 meter.close()
         except Exception as problem:
-            span.fail(problem)
+            messages.fail(problem)
 
     def _start_sampler(self) -> None:
         """Start the sampler as nobody's child: a user's ``os.wait()`` must never meet it."""

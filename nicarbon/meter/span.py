@@ -1,290 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A node's start and end, in the process that executes it.
+"""A node's start and end, in the process that executes it: what engines call.
 
-A start record, then the exact CPU time of the whole process tree in the end record. Nothing here
-raises into the node, starts a thread, touches a signal or waits for a child that the node started.
+Nothing here ever raises into the node: when the meter fails it says so once, and the node goes on.
 """
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import os
-import socket
-import sys
 import threading
-import time
-from typing import Any, NamedTuple
 
-from nicarbon.meter import subreaper
-from nicarbon.meter.census import Census, difference_s, take
-from nicarbon.meter.cputime import TaskClock, TaskClocks, choose, sigchld_ignored
-from nicarbon.meter.processes import ProcFS
-from nicarbon.meter.writer import Writer
-
-SCHEMA_VERSION = "0"
-
-
-class RunContext(NamedTuple):
-    """What a process needs to know of a run; it travels with the nodes.
-
-    Attributes
-    ----------
-    run_dir : str
-        The run folder, absolute.
-    driver : str
-        Key of the driver's process.
-    sampler_pid : int or None
-        The driver's sampler: never part of a node.
-    """
-
-    run_dir: str
-    driver: str
-    sampler_pid: int | None = None
-
-
-class Span:
-    """One node execution that began in this process; ended by `Meter.end`."""
-
-    __slots__ = ("before", "clock", "name", "shared", "sigchld_ignored", "thread", "thread_s")
-
-    def __init__(self, name: str, before: Census, clock: TaskClock | None, thread: int) -> None:
-        self.name = name
-        self.before = before
-        self.clock = clock
-        self.thread = thread
-        self.shared = False
-        self.sigchld_ignored = sigchld_ignored()
-        # Each system call counts: a node may take a millisecond.
-        self.thread_s = time.thread_time() if clock is None else 0.0
-
-
-class Meter:
-    """Records the nodes that this process executes for one run.
-
-    Parameters
-    ----------
-    context : RunContext
-        The run.
-    """
-
-    def __init__(self, context: RunContext) -> None:
-        self.pid = os.getpid()
-        self.context = context
-        self.proc = ProcFS("/")
-        self._host = self.proc.host_id()
-        self.key = process_key(self.proc, self.pid)
-        self.writer = Writer(self._path(self.key), self._header())
-        self._numbers = itertools.count()
-        # Nodes may begin in several threads at once. A forked child makes a meter of its own, so
-        # it never waits for a lock that a lost thread held.
-        self._lock = threading.RLock()
-        self._open: dict[str, Span] = {}
-        self._clocks = TaskClocks()
-        self._was_subreaper = subreaper.get()
-        self._session = os.getsid(0)
-
-    def begin(self, node: str, map_node: str | None = None, index: int | None = None) -> Span:
-        """Record that a node begins.
-
-        Parameters
-        ----------
-        node : str
-            Unique name of the node in the executed graph.
-        map_node : str, optional
-            The MapNode that it is an element of.
-        index : int, optional
-            Its index in there.
-        """
-        with self._lock:
-            if not self._open:
-                subreaper.switch(True)
-            try:
-                span = self._new_span()
-            except BaseException:
-                self._leave_orphans()
-                raise
-            parent = None
-            for other in self._open.values():
-                if other.thread == span.thread:
-                    parent = other.name
-                else:
-                    other.shared = span.shared = True
-            self._open[span.name] = span
-        record: dict[str, Any] = {
-            "kind": "start",
-            "span": span.name,
-            "node": node,
-            "t_monotonic_ns": time.monotonic_ns(),
-            "t_unix_ns": time.time_ns(),
-            "cpu_base_s": round(span.before.total_s(), 6),
-        }
-        if parent is not None:
-            record["parent"] = parent
-        if map_node is not None:
-            record["map_node"] = map_node
-            record["index"] = index
-        self._write(record)
-        return span
-
-    def end(self, span: Span, outcome: str, error: str | None = None) -> None:
-        """Record that a node ended.
-
-        Parameters
-        ----------
-        span : Span
-            What `begin` returned.
-        outcome : str
-            ``ran``, ``cached`` or ``failed``.
-        error : str, optional
-            Class of the exception.
-        """
-        record = {
-            "kind": "end",
-            "span": span.name,
-            "t_monotonic_ns": time.monotonic_ns(),
-            "outcome": outcome,
-        }
-        with self._lock:
-            if self._open.pop(span.name, None) is None:
-                # Not this process's: a child that the node forked leaves by the same door.
-                return
-            try:
-                after = self.census()
-                record.update(self._cpu(span, after))
-                if error is not None:
-                    record["error"] = error
-                self._write(record)
-            finally:
-                self._leave_orphans()
-        if after.children:
-            new = after.children - span.before.children
-            subreaper.reap_adopted(self.proc, new, self._session)
-
-    def cached(self, node: str) -> None:
-        """Record that the engine found a node's result without calling it."""
-        self._write(
-            {
-                "kind": "cached",
-                "node": node,
-                "t_monotonic_ns": time.monotonic_ns(),
-                "t_unix_ns": time.time_ns(),
-            }
-        )
-
-    def close(self) -> None:
-        """Close what is kept open between nodes; a later node opens it again."""
-        self.writer.close()
-        self._clocks.close()
-
-    def census(self) -> Census:
-        """Count this process's tree now."""
-        return take(self.proc, self.context.sampler_pid, self._runs_nodes)
-
-    def _leave_orphans(self) -> None:
-        """Adopt orphans no longer, unless a node runs."""
-        if not self._open:
-            subreaper.switch(self._was_subreaper)
-
-    def _write(self, record: dict[str, Any]) -> None:
-        if not self.writer.write(record) and self.writer.error is not None:
-            fail(self.writer.error)
-
-    def _new_span(self) -> Span:
-        before, thread = self.census(), threading.get_ident()
-        clock = self._clocks.start(thread, alone=not before.children)
-        return Span(f"{self.key}-{next(self._numbers)}", before, clock, thread)
-
-    def _cpu(self, span: Span, after: Census) -> dict[str, Any]:
-        rusage_s, certain = difference_s(span.before, after, self._runs_nodes)
-        perf_s, thread_s = None, 0.0
-        if span.clock is not None:
-            perf_s = self._clocks.stop(span.clock, alone=not after.children)
-        else:
-            thread_s = time.thread_time() - span.thread_s
-        ignored = span.sigchld_ignored or sigchld_ignored()
-        return choose(rusage_s, perf_s, thread_s, span.shared, certain, ignored)
-
-    def _runs_nodes(self, pid: int, starttime: int) -> bool:
-        return os.path.exists(self._path(f"{self._host}-{pid}-{starttime}"))
-
-    def _path(self, key: str) -> str:
-        return os.path.join(self.context.run_dir, f"nodes-{key}.jsonl")
-
-    def _header(self) -> dict[str, Any]:
-        host, pid, starttime = self.key.split("-")
-        return {
-            "kind": "process",
-            "schema_version": SCHEMA_VERSION,
-            "host": host,
-            "hostname": socket.gethostname(),
-            "pid": int(pid),
-            "starttime": int(starttime),
-            "key": self.key,
-            "driver": self._driver_above(),
-        }
-
-    def _driver_above(self) -> str | None:
-        """Return the driver's key if this process is it or below it, else None."""
-        pid = self.pid
-        while pid > 1:
-            if process_key(self.proc, pid) == self.context.driver:
-                return self.context.driver
-            stat = self.proc.stat(pid)
-            if stat is None:
-                break
-            pid = stat.ppid
-        return None
-
-
-def process_key(proc: ProcFS, pid: int) -> str:
-    """Return ``<host>-<pid>-<start time>``, which no other process ever has.
-
-    Raises
-    ------
-    ProcessLookupError
-        If there is no such process.
-    """
-    stat = proc.stat(pid)
-    if stat is None:
-        raise ProcessLookupError(pid)
-    return f"{proc.host_id()}-{pid}-{stat.starttime}"
-
+from nicarbon.meter.messages import fail
+from nicarbon.meter.recorder import Meter, RunContext, Span
 
 _meters: dict[tuple[str, int], Meter] = {}
-_failed = False
 
 
-def _meter(context: RunContext) -> Meter:
+def meter_of(context: RunContext) -> Meter:
     """Return this process's meter for a run; a forked child makes its own."""
     key = context.run_dir, os.getpid()
     # Two threads may both make one; both then use the same.
     return _meters.get(key) or _meters.setdefault(key, Meter(context))
-
-
-def fail(error: BaseException) -> None:
-    """Say once in this process that metering failed; the node goes on."""
-    global _failed
-    if not _failed:
-        _failed = True
-        say(
-            f"metering failed in process {os.getpid()} and the pipeline goes on: "
-            f"{type(error).__name__}: {error}"
-        )
-
-
-def say(line: str) -> None:
-    """Print one line on standard error; that nobody reads it any more fails no pipeline."""
-    text = f"nicarbon: {line}\n"
-    with contextlib.suppress(OSError, ValueError):
-        try:
-            descriptor = sys.stderr.fileno()
-        except (AttributeError, OSError):  # The program put something else in its place.
-            sys.stderr.write(text)
-            return
-        sys.stderr.flush()
-        # What its buffer could not get rid of would change the exit code of the interpreter.
-        os.write(descriptor, text.encode(errors="replace"))
 
 
 def begin(
@@ -292,7 +27,7 @@ def begin(
 ) -> Span | None:
     """Record that a node begins in this process; None if that failed. Never raises."""
     try:
-        return _meter(context).begin(node, map_node, index)
+        return meter_of(context).begin(node, map_node, index)
     except Exception as error:
         fail(error)
         return None
@@ -303,7 +38,7 @@ def end(context: RunContext, span: Span | None, outcome: str, error: str | None 
     if span is None:
         return
     try:
-        _meter(context).end(span, outcome, error)
+        meter_of(context).end(span, outcome, error)
     except Exception as problem:
         fail(problem)
 
@@ -311,7 +46,7 @@ def end(context: RunContext, span: Span | None, outcome: str, error: str | None 
 def cached(context: RunContext, node: str) -> None:
     """Record a node whose result the engine found without calling it. Never raises."""
     try:
-        _meter(context).cached(node)
+        meter_of(context).cached(node)
     except Exception as error:
         fail(error)
 

@@ -137,7 +137,7 @@ def test_a_summary_loads_neither_pandas_nor_networkx(run_folders, tmp_path):
     code = (
         "import sys; from nicarbon.cli import main; "
         f"code = main(['summary', {str(folder)!r}]); "
-        "loaded = {'pandas', 'networkx', 'nipype', 'nicarbon.meter'} & set(sys.modules); "
+        "loaded = {'pandas', 'networkx', 'nipype', 'nicarbon.meter.recorder'} & set(sys.modules); "
         "sys.exit(code or (repr(loaded) if loaded else 0))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

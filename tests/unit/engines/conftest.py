@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from nicarbon.meter import span
+from nicarbon.meter import messages, span
 from nicarbon.meter.processes import ProcFS
 
 
@@ -18,7 +18,7 @@ class FakeSession:
     def __init__(self, run_dir):
         self.run_dir = str(run_dir)
         self.pid = os.getpid()
-        self.context = span.RunContext(self.run_dir, span.process_key(ProcFS("/"), self.pid), None)
+        self.context = span.RunContext(self.run_dir, ProcFS("/").key(self.pid), None)
         self.warnings = []
         self.graphs = []
         self.outcomes = []
@@ -47,7 +47,7 @@ class FakeSession:
 
 @pytest.fixture
 def session(tmp_path, monkeypatch):
-    monkeypatch.setattr(span, "_failed", False)
+    monkeypatch.setattr(messages, "_failed", False)
     monkeypatch.setattr(span, "_meters", {})
     (tmp_path / "run").mkdir()
     return FakeSession(tmp_path / "run")

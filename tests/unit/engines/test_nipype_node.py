@@ -154,7 +154,7 @@ def test_a_meter_that_fails_changes_nothing(envelope, node, session, monkeypatch
     def fails(*arguments):
         raise RuntimeError("broken")
 
-    monkeypatch.setattr("nicarbon.meter.span._meter", fails)
+    monkeypatch.setattr("nicarbon.meter.span.meter_of", fails)
     assert envelope.run() == "result"
     assert "broken" in capfd.readouterr().err
 

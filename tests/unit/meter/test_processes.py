@@ -221,3 +221,9 @@ def test_an_ignored_sigchld_is_seen_here():
     assert ProcFS().sigchld_ignored(os.getpid()) is (
         signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN
     )
+
+
+def test_a_key_is_host_number_and_start(host):
+    host.process(7, starttime=42)
+    assert ProcFS(host.path).key(7) == "aaaabbbbcccc-7-42"
+    assert ProcFS(host.path).key(8) == "aaaabbbbcccc-8-0"

@@ -12,14 +12,14 @@ import time
 
 import pytest
 
+from nicarbon.meter import messages, span
 from nicarbon.meter import session as module
-from nicarbon.meter import span
 from nicarbon.meter.session import Session, SessionError, make_run_dir, new_run_id
 
 
 @pytest.fixture(autouse=True)
 def _own_state(tmp_path, monkeypatch):
-    monkeypatch.setattr(span, "_failed", False)
+    monkeypatch.setattr(messages, "_failed", False)
     monkeypatch.setattr(span, "_meters", {})
     monkeypatch.chdir(tmp_path)
 

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An executed nipype graph: an envelope around each node, and what the run folder keeps of it.
+
+No inputs are kept: they name subjects.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nicarbon.engines.nipype_node import Envelope
+from nicarbon.meter.recorder import RunContext
+
+
+def envelop(graph: Any, context: RunContext) -> tuple[Any, tuple[list[Any], list[Any]]]:
+    """Put an envelope around each node; describe nodes and edges for the run folder."""
+    import networkx as nx
+
+    names = _unique_names(graph)
+    envelopes = {node: Envelope(node, context, names[node]) for node in graph.nodes()}
+    nodes = [_describe(node, names[node]) for node in graph.nodes()]
+    edges = [(names[source], names[target]) for source, target in graph.edges()]
+    return nx.relabel_nodes(graph, envelopes, copy=True), (nodes, edges)
+
+
+def _unique_names(graph: Any) -> dict[Any, str]:
+    """Name the nodes: iterables share a full name, so the expanded name is used."""
+    names: dict[Any, str] = {}
+    seen: dict[str, int] = {}
+    for node in graph.nodes():
+        name = node.itername
+        seen[name] = seen.get(name, 0) + 1
+        names[node] = name if seen[name] == 1 else f"{name}#{seen[name]}"
+    return names
+
+
+def _describe(node: Any, name: str) -> dict[str, Any]:
+    """Describe a node as `nicarbon.records.Node`, without its inputs: they name subjects."""
+    interface = node.interface
+    kind = type(interface)
+    described: dict[str, Any] = {
+        "name": name,
+        "workflow": node._hierarchy or "",
+        "interface": f"{kind.__module__}.{kind.__name__}",
+        "map_node": hasattr(node, "iterfield"),
+        "n_procs": node.n_procs,
+        "mem_gb": node._mem_gb,
+    }
+    command = getattr(interface, "_cmd", None)
+    if isinstance(command, str) and command:
+        described["program"] = command.split()[0].rsplit("/", 1)[-1]
+    stage = vars(node).get("stage")
+    if isinstance(stage, str):
+        described["stage"] = stage
+    return described
+
+
+def workflow_name(graph: Any) -> str:
+    """Return the name of the workflow that an executed graph comes from."""
+    for node in graph.nodes():
+        return str((node._hierarchy or node.name).split(".")[0])
+    return ""

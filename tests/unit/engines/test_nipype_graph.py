@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import networkx as nx
+import pytest
+
+from nicarbon.engines.nipype_graph import envelop, workflow_name
+from nicarbon.engines.nipype_node import Envelope, plain
+from nicarbon.meter.recorder import RunContext
+
+pytest.importorskip("nipype")
+
+
+@pytest.fixture
+def nodes(tmp_path):
+    from nipype import Node
+    from nipype.interfaces.base import CommandLine
+    from nipype.interfaces.utility import IdentityInterface
+
+    made = []
+    for name in ("first", "second", "second"):
+        made.append(Node(IdentityInterface(["subject"]), name=name))
+        made[-1]._hierarchy = "wf.inner"
+    tool = Node(CommandLine("/opt/tools/bet"), name="tool")
+    tool.stage = "brain extraction"
+    tool.inputs.args = "sub-secret"
+    return [*made, tool]
+
+
+def test_every_node_is_enveloped_and_named_once(nodes):
+    graph = nx.DiGraph([(nodes[0], nodes[1]), (nodes[0], nodes[2]), (nodes[2], nodes[3])])
+    metered, (described, edges) = envelop(graph, RunContext("run", "driver"))
+    assert {type(node) for node in metered} == {Envelope}
+    assert {plain(node) for node in metered} == set(nodes)
+    assert [node["name"] for node in described] == [
+        "wf.inner.first",
+        "wf.inner.second",
+        "wf.inner.second#2",
+        "tool",
+    ]
+    assert edges == [
+        ("wf.inner.first", "wf.inner.second"),
+        ("wf.inner.first", "wf.inner.second#2"),
+        ("wf.inner.second#2", "tool"),
+    ]
+    assert [(plain(a), plain(b)) for a, b in metered.edges()] == list(graph.edges())
+
+
+def test_what_is_kept_names_program_and_stage_but_no_input(nodes):
+    graph = nx.DiGraph()
+    graph.add_nodes_from(nodes)
+    _, (described, _) = envelop(graph, RunContext("run", "driver"))
+    tool = described[-1]
+    assert (tool["program"], tool["stage"], tool["workflow"]) == ("bet", "brain extraction", "")
+    assert tool["interface"].endswith(".CommandLine")
+    assert "program" not in described[0]
+    assert "secret" not in str(described)
+
+
+def test_the_workflow_is_the_outermost(nodes):
+    graph = nx.DiGraph()
+    assert workflow_name(graph) == ""
+    graph.add_node(nodes[0])
+    assert workflow_name(graph) == "wf"
