@@ -156,7 +156,10 @@ def _attribute_host(
     divided = [shares.divide(line, ran, node_files, sample_files) for line in lines]
     idle_power_w = header.idle_power_w if header else None
     method = max((sensor.method for sensor, _ in domains), key=_METHODS.index, default="assumed")
-    spans = [_span(e, ran, divided, method, idle_power_w) for e in ran.values()]
+    losing = {span for reading in readings for span in reading.sample.sigchld_ignored}
+    spans = [
+        _span(e, ran, divided, method, idle_power_w, e.start.span in losing) for e in ran.values()
+    ]
     spans += _never_called(node_files, method)
     spans.sort(key=lambda span: (span.start_s, span.span))
     nodes_j = fsum(span.energy_j or 0.0 for span in spans)
@@ -244,6 +247,7 @@ def _span(
     divided: Sequence[shares.Parts],
     method: str,
     idle_power_w: float | None,
+    losing: bool,
 ) -> SpanEnergy:
     start, end = execution.start, execution.end
     of_span = [parts.shares[start.span] for parts in divided if start.span in parts.shares]
@@ -253,6 +257,8 @@ def _span(
         # Idle power is the whole account's: it is counted once, with the largest set of domains.
         active_j = energy_j - idle_power_w * of_span[0].host_s
     cpu_incomplete = end.cpu_incomplete if end else _UNFINISHED[execution.outcome]
+    if losing and cpu_incomplete is None:
+        cpu_incomplete = "a process below it ignores SIGCHLD: its children are not counted"
     return SpanEnergy(
         span=start.span,
         node=start.node,

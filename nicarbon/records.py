@@ -126,6 +126,8 @@ class Start(msgspec.Struct, frozen=True, tag="start", tag_field="kind"):
         The span in whose time and process this one runs (an element of a serial MapNode).
     map_node : str or None
         For an element of a MapNode, the name of the MapNode.
+    perf : bool
+        Whether a task clock counts it beside rusage.
     cpu_base_s : float
         CPU seconds of the process tree at this moment (own, reaped and living children).
     """
@@ -138,6 +140,7 @@ class Start(msgspec.Struct, frozen=True, tag="start", tag_field="kind"):
     parent: str | None = None
     map_node: str | None = None
     index: int | None = None
+    perf: bool = True
 
 
 class End(msgspec.Struct, frozen=True, tag="end", tag_field="kind"):
@@ -220,6 +223,9 @@ class Sample(msgspec.Struct, frozen=True, tag="sample", tag_field="kind"):
         CPU seconds of the driver's process tree (own, reaped and living children).
     spans : dict
         CPU seconds that each running node has used so far.
+    sigchld_ignored : tuple of str
+        Running nodes without a task clock below which a process ignores SIGCHLD: rusage misses
+        what its children use.
     """
 
     t_monotonic_ns: int
@@ -229,6 +235,7 @@ class Sample(msgspec.Struct, frozen=True, tag="sample", tag_field="kind"):
     meter_cpu_s: float = 0.0
     driver_cpu_s: float | None = None
     spans: dict[str, float] = {}
+    sigchld_ignored: tuple[str, ...] = ()
     read_s: float = 0.0
 
 

@@ -44,7 +44,8 @@ def plugin(
         Seconds between two samples. Accuracy does not depend on it. By default 1 s for the first
         five minutes, then 10 s.
     **plugin_args
-        The plugin's own arguments, as in ``plugin_args=``.
+        The plugin's own arguments; also taken as one dict, ``plugin_args={...}``, as
+        ``Workflow.run`` does.
 
     Returns
     -------
@@ -61,6 +62,7 @@ def plugin(
     >>> wf.run(plugin=nicarbon.plugin("MultiProc", n_procs=8))  # doctest: +SKIP
     """
     sampler_args = [] if interval_s is None else ["--interval", str(interval_s)]
+    plugin_args = {**plugin_args.pop("plugin_args", {}), **plugin_args}
     if not isinstance(plugin, str) and plugin_args:
         raise ValueError("arguments belong to the plugin's name: give them to the object itself")
     inner = _by_name(plugin, plugin_args) if isinstance(plugin, str) else plugin
@@ -99,7 +101,9 @@ class Metered:
         return type(self.__dict__["_nicarbon_plugin"])
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["_nicarbon_plugin"], name)
+        if name == "_nicarbon_plugin":  # A copy that is being made has nothing yet.
+            raise AttributeError(name)
+        return getattr(self._nicarbon_plugin, name)
 
     def run(self, graph: Any, config: Any, updatehash: bool = False) -> Any:
         """Run an executed graph as the plugin would, every node metered."""

@@ -73,8 +73,14 @@ class Program:
             self.name = os.path.basename(command)
             # As the shell would have it: fMRIPrep hashes the whole command line.
             self.argv = [path, *arguments[1:]]
-        else:
-            self._set_path(path, [path, *arguments[1:]])
+            return
+        interpreter = _interpreter(path)
+        if interpreter is not None and os.path.dirname(interpreter) != here:
+            raise NotAPythonProgramError(
+                f"{path} belongs to another Python, {interpreter}: install nicarbon there, or "
+                f"meter it as one node with 'nicarbon run -- {command} ...'"
+            )
+        self._set_path(path, [path, *arguments[1:]])
 
     def _set_path(self, path: str, argv: Sequence[str]) -> None:
         if not _is_python(path):
@@ -186,14 +192,19 @@ def _module_exists(name: str) -> bool:
 
 
 def _is_python(path: str) -> bool:
-    if path.endswith((".py", ".pyz")) or os.path.isdir(path):
-        return True
+    return path.endswith((".py", ".pyz")) or _interpreter(path) is not None
+
+
+def _interpreter(path: str) -> str | None:
+    """Return the Python that a file's first line names; None where it names none."""
     try:
         with open(path, "rb") as file:
             first = file.readline(256)
     except OSError:
-        return False
-    return first.startswith(b"#!") and b"python" in first
+        return None
+    words = first[2:].decode("utf-8", "replace").split() if first.startswith(b"#!") else []
+    python = next((word for word in words if "python" in os.path.basename(word)), None)
+    return python and (shutil.which(python) or python)
 
 
 def _exit_code(code: object) -> int:

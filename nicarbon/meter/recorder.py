@@ -80,6 +80,8 @@ class Meter:
         self._clocks = TaskClocks()
         self._was_subreaper = subreaper.get()
         self._session = os.getsid(0)
+        # Children from before the first node may have been born into another session.
+        self._elders = self.census().children
 
     def begin(self, node: str, map_node: str | None = None, index: int | None = None) -> Span:
         """Record that a node begins.
@@ -116,6 +118,8 @@ class Meter:
             "t_unix_ns": time.time_ns(),
             "cpu_base_s": round(span.before.total_s(), 6),
         }
+        if span.clock is None:
+            record["perf"] = False
         if parent is not None:
             record["parent"] = parent
         if map_node is not None:
@@ -155,8 +159,8 @@ class Meter:
             finally:
                 self._leave_orphans()
         if after.children:
-            new = after.children - span.before.children
-            subreaper.reap_adopted(self.proc, new, self._session)
+            younger = after.children - self._elders
+            subreaper.reap_adopted(self.proc, younger, self._session)
 
     def cached(self, node: str) -> None:
         """Record that the engine found a node's result without calling it."""

@@ -143,6 +143,8 @@ class Sampler:
         record["driver_cpu_s"] = self._driver_tree_cpu_s(known)
         look = self.watch.look(known)
         record["spans"] = look.cpu_s
+        if look.sigchld_ignored:
+            record["sigchld_ignored"] = look.sigchld_ignored
         record["meter_cpu_s"] = self._own_cpu_s()
         self._write(record)
         for span in look.gone:

@@ -45,7 +45,7 @@ def reap_adopted(proc: ProcFS, pids: Iterable[int], session: int) -> None:
     proc : ProcFS
         The ``/proc`` to read.
     pids : iterable of int
-        Children of this process that were not there when the node began.
+        Children of this process that were not there when its session was noted.
     session : int
         This process's session when it was first metered.
     """

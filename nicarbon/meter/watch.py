@@ -34,12 +34,15 @@ class OpenSpan(NamedTuple):
         The span in which it runs.
     cpu_base_s : float
         CPU seconds of its process's tree when it began.
+    perf : bool
+        Whether a task clock counts it, which misses no child.
     """
 
     span: str
     node: str
     parent: str | None
     cpu_base_s: float
+    perf: bool = True
 
 
 class Look(NamedTuple):
@@ -51,10 +54,13 @@ class Look(NamedTuple):
         CPU seconds so far of each running node, by span.
     gone : list of str
         Spans whose process ended without an end record.
+    sigchld_ignored : tuple of str
+        Spans without a task clock below which a process ignores SIGCHLD.
     """
 
     cpu_s: dict[str, float]
     gone: list[str]
+    sigchld_ignored: tuple[str, ...] = ()
 
 
 class _NodeFile:
@@ -166,6 +172,7 @@ class NodeWatch:
         """
         self._find_files()
         gone: list[str] = []
+        losing: list[str] = []
         others = {file.pid for file in self._files.values()} | {self._own_pid}
         for name, file in list(self._files.items()):
             # First the process, then the file: what an ended process wrote is all there.
@@ -175,13 +182,14 @@ class NodeWatch:
             self._read(file)
             if alive and file.open and _alone(file.open):
                 self._beat(file, others - {file.pid}, known)
+                losing += self._losing(file, others - {file.pid})
             if ended:
                 gone += file.open
                 os.close(file.fd)
                 del self._files[name]
         running = {span for file in self._files.values() for span in file.open} | set(gone)
         self._cpu_s = {span: cpu_s for span, cpu_s in self._cpu_s.items() if span in running}
-        return Look(dict(self._cpu_s), gone)
+        return Look(dict(self._cpu_s), gone, tuple(losing))
 
     def _beat(
         self, file: _NodeFile, exclude: set[int], known: dict[int, tuple[float, list[int]]] | None
@@ -191,6 +199,14 @@ class NodeWatch:
         for span in file.open.values():
             cpu_s = max(round(tree_cpu_s - span.cpu_base_s, 6), 0.0)
             self._cpu_s[span.span] = max(cpu_s, self._cpu_s.get(span.span, 0.0))
+
+    def _losing(self, file: _NodeFile, exclude: set[int]) -> list[str]:
+        """Return the spans whose CPU time may lack children that nobody waits for."""
+        spans = [span.span for span in file.open.values() if not span.perf]
+        if not spans:
+            return []
+        tree = self._procfs.tree(file.pid, exclude)
+        return spans if any(self._procfs.sigchld_ignored(pid) for pid in tree) else []
 
     def _find_files(self) -> None:
         """Open the files that are new; the folder is listed only when it changed."""
@@ -237,7 +253,13 @@ class NodeWatch:
         if kind == "start":
             span = record["span"]
             base_s = float(record["cpu_base_s"])
-            file.open[span] = OpenSpan(span, str(record["node"]), record.get("parent"), base_s)
+            file.open[span] = OpenSpan(
+                span,
+                str(record["node"]),
+                record.get("parent"),
+                base_s,
+                record.get("perf", True),
+            )
         elif kind == "end":
             began = file.open.pop(record["span"], None)
             if began is not None:

@@ -350,6 +350,16 @@ def test_a_node_that_was_never_called_is_cached():
     assert (done.start_s, done.end_s, done.start_unix_s) == (3.0, 3.0, 7.0)
 
 
+def test_children_that_nobody_waits_for_are_said_to_be_missing():
+    nodes = driver_file(*span(0, 0, 10, 4.0), *span(1, 0, 10, 6.0), cpu=(0, 10))
+    rows = samples([(0, 5, 100), (5, 15, 250), (10, 25, 400)])
+    seen = msgspec.structs.replace(rows[1], sigchld_ignored=(f"{DRIVER}-1",))
+    result = run([nodes], files=[SampleFile(host(), (rows[0], seen, rows[2]))])
+    first, second = result.spans
+    assert first.cpu_incomplete is None
+    assert "ignores SIGCHLD" in second.cpu_incomplete
+
+
 def test_a_killed_node_keeps_what_its_beats_saw():
     rows = samples([(0, 0, 0), (5, 5, 50), (10, 10, 200)])
     beat = msgspec.structs.replace(rows[1], spans={f"{DRIVER}-0": 2.0}, driver_cpu_s=2.0)

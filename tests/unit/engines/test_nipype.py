@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import copy
 from types import SimpleNamespace
 
 import networkx as nx
@@ -295,4 +296,6 @@ def test_the_public_plugin_passes_what_it_is_given(monkeypatch):
     metered._nicarbon_new_session()
     assert made == [("runs/a", "pipeline.py", "nipype", ["--interval", "2.0"])]
     assert engine.plugin("Linear").plugin_args is None
+    assert engine.plugin("Linear", plugin_args={"a": 1}, b=2).plugin_args == {"a": 1, "b": 2}
+    assert copy.copy(metered).plugin_args == {"n_procs": 3}
     assert engine.plugin(LinearPlugin()).plugin_args == {}

@@ -54,11 +54,20 @@ def test_a_console_script_of_this_environment():
 
 
 def test_a_python_program_on_the_path(monkeypatch):
-    path = write("bin/mytool", "#!/usr/bin/python3\n", 0o755)
+    path = write("bin/mytool", f"#!{sys.executable}\n", 0o755)
     monkeypatch.setenv("PATH", os.path.abspath("bin"))
     program = Program(["mytool", "x"])
     assert program.path == os.path.abspath(path)
     assert program.argv == [os.path.abspath(path), "x"]
+
+
+def test_a_command_of_another_environment_is_not_run_in_this_one(monkeypatch):
+    write("bin/othertool", "#!/opt/other/bin/python3\nimport other\n", 0o755)
+    monkeypatch.setenv("PATH", os.path.abspath("bin"))
+    with pytest.raises(NotAPythonProgramError, match="another Python, /opt/other/bin/python3: "):
+        Program(["othertool"])
+    # A script that is named by its path is run here, as ``python script`` would.
+    assert Program(["bin/othertool"]).path == "bin/othertool"
 
 
 @pytest.mark.parametrize(

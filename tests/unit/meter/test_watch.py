@@ -31,8 +31,9 @@ class Nodes:
                 file.write(record if isinstance(record, str) else json.dumps(record) + "\n")
 
 
-def start(span, node="n", base_s=0.0, parent=None):
+def start(span, node="n", base_s=0.0, parent=None, perf=True):
     return {
+        "perf": perf,
         "kind": "start",
         "span": span,
         "node": node,
@@ -119,8 +120,19 @@ def test_a_node_whose_process_is_gone_is_named_once_with_its_last_beat(nodes, ho
     look = nodes.watch.look()
     assert sorted(look.gone) == ["a", "b"]
     assert look.cpu_s["a"] == pytest.approx((120 if how == "zombie" else 100) * TICK_S)
-    assert nodes.watch.look() == ({}, [])
+    assert nodes.watch.look() == ({}, [], ())
     assert nodes.watch.running() == []
+
+
+@pytest.mark.parametrize(("perf", "ignored", "named"), [(False, 9, True), (True, 9, False)])
+def test_a_node_that_may_lose_children_is_named(nodes, host, perf, ignored, named):
+    host.process(7, children="8")
+    host.process(8, 7, children="9")
+    host.process(9, 8)
+    nodes.write(7, start("a", perf=perf))
+    assert nodes.watch.look().sigchld_ignored == ()
+    host.write(f"proc/{ignored}/status", "SigIgn:\t0000000000010000\n")
+    assert nodes.watch.look().sigchld_ignored == (("a",) if named else ())
 
 
 def test_an_end_written_just_before_the_process_ended_counts(nodes, host):
@@ -129,7 +141,7 @@ def test_an_end_written_just_before_the_process_ended_counts(nodes, host):
     nodes.watch.look()
     nodes.write(7, end("a", "failed"))
     host.end_process(7)
-    assert nodes.watch.look() == ({}, [])
+    assert nodes.watch.look() == ({}, [], ())
     assert nodes.watch.done == {"n": "failed"}
 
 
@@ -139,7 +151,7 @@ def test_files_of_ended_processes_are_closed_and_never_read_again(nodes, host):
         nodes.write(pid, start(f"s{pid}"), end(f"s{pid}"))
     nodes.watch.look()
     nodes.write(100, start("late"))
-    assert nodes.watch.look() == ({}, [])
+    assert nodes.watch.look() == ({}, [], ())
     assert set(os.listdir("/proc/self/fd")) == fds
 
 
@@ -172,7 +184,7 @@ def test_other_hosts_and_other_files_are_left_alone(nodes, host):
     nodes.write(7, start("a"), host="999999999999")
     (nodes.folder / "nodes-aaaabbbbcccc-x-y.jsonl").write_text(json.dumps(start("b")) + "\n")
     (nodes.folder / "samples-aaaabbbbcccc-7-50.jsonl").write_text(json.dumps(start("c")) + "\n")
-    assert nodes.watch.look() == ({}, [])
+    assert nodes.watch.look() == ({}, [], ())
 
 
 def test_files_that_appear_later_are_found(nodes, host):
