@@ -35,14 +35,17 @@ def without(intervals: Sequence[Interval], holes: Sequence[Interval]) -> list[In
     [(0, 2), (3, 8), (25, 30)]
     """
     left = []
+    passed = 0
     for first, last in intervals:
         at = first
-        for hole_first, hole_last in holes:
-            if hole_last <= at or hole_first >= last:
-                continue
-            if hole_first > at:
-                left.append((at, hole_first))
-            at = max(at, hole_last)
+        while passed < len(holes) and holes[passed][1] <= at:
+            passed += 1
+        here = passed
+        while here < len(holes) and holes[here][0] < last:
+            if holes[here][0] > at:
+                left.append((at, holes[here][0]))
+            at = max(at, holes[here][1])
+            here += 1
         if at < last:
             left.append((at, last))
     return left
