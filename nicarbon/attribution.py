@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import fsum
 
 import msgspec
 
 from nicarbon import curves, shares, timeline
 from nicarbon.intervals import Interval, length_s, union, without
-from nicarbon.records import Cached, Driver, NodeFile, RunFacts, SampleFile, Sensor
+from nicarbon.records import Cached, Driver, Host, NodeFile, RunFacts, SampleFile, Sensor
 from nicarbon.units import NS_PER_S
 
 
@@ -108,6 +108,27 @@ class Attribution(msgspec.Struct, frozen=True):
     spans: tuple[SpanEnergy, ...]
 
 
+class HostTime(msgspec.Struct, frozen=True):
+    """When the run was on a host, and the host's energy in intervals of that time.
+
+    Attributes
+    ----------
+    window : tuple of Interval
+        Lifetimes of the run's drivers, in nanoseconds of the host's monotonic clock.
+    allowed : tuple of Interval
+        The same with what its samplers saw beside.
+    lines : tuple of Timeline
+        The domains of the account; empty without a reading.
+    header : Host or None
+        What the samplers say of the host.
+    """
+
+    window: tuple[Interval, ...]
+    allowed: tuple[Interval, ...]
+    lines: tuple[timeline.Timeline, ...]
+    header: Host | None
+
+
 # From the surest to the weakest.
 _METHODS = ("measured", "modelled", "assumed")
 
@@ -133,14 +154,42 @@ def attribute(facts: RunFacts) -> Attribution:
     """
     hosts = []
     spans: list[SpanEnergy] = []
-    names = {file.process.host for file in facts.node_files}
-    for name in sorted(names | {file.host.host for file in facts.sample_files}):
-        node_files = [file for file in facts.node_files if file.process.host == name]
-        sample_files = [file for file in facts.sample_files if file.host.host == name]
+    for name, node_files, sample_files in _by_host(facts):
         host, of_host = _attribute_host(name, node_files, sample_files)
         hosts.append(host)
         spans += of_host
     return Attribution(tuple(hosts), tuple(spans))
+
+
+def host_times(facts: RunFacts) -> dict[str, HostTime]:
+    """Return when the run was on each host, and the host's energy in intervals."""
+    times = {}
+    for name, node_files, sample_files in _by_host(facts):
+        readings = timeline.merge(sample_files)
+        ran = curves.executions(node_files, sample_files, readings)
+        times[name] = _host_time(node_files, sample_files, readings, ran)
+    return times
+
+
+def _by_host(facts: RunFacts) -> Iterator[tuple[str, list[NodeFile], list[SampleFile]]]:
+    names = {file.process.host for file in facts.node_files}
+    for name in sorted(names | {file.host.host for file in facts.sample_files}):
+        node_files = [file for file in facts.node_files if file.process.host == name]
+        yield name, node_files, [f for f in facts.sample_files if f.host.host == name]
+
+
+def _host_time(
+    node_files: list[NodeFile],
+    sample_files: list[SampleFile],
+    readings: list[timeline.Reading],
+    ran: Mapping[str, curves.Execution],
+) -> HostTime:
+    window = _window(node_files, sample_files, ran.values())
+    header = sample_files[timeline.best_header(sample_files)].host if sample_files else None
+    domains = timeline.account(header.sensors) if header else []
+    allowed = union([*window, *_sessions(sample_files)])
+    lines = timeline.timelines(readings, domains, allowed)
+    return HostTime(tuple(window), tuple(allowed), tuple(lines), header)
 
 
 def _attribute_host(
@@ -148,11 +197,9 @@ def _attribute_host(
 ) -> tuple[HostEnergy, list[SpanEnergy]]:
     readings = timeline.merge(sample_files)
     ran = curves.executions(node_files, sample_files, readings)
-    window = _window(node_files, sample_files, ran.values())
-    header = sample_files[timeline.best_header(sample_files)].host if sample_files else None
+    time = _host_time(node_files, sample_files, readings, ran)
+    window, header, lines = time.window, time.header, time.lines
     domains = timeline.account(header.sensors) if header else []
-    allowed = union([*window, *_sessions(sample_files)])
-    lines = timeline.timelines(readings, domains, allowed)
     divided = [shares.divide(line, ran, node_files, sample_files) for line in lines]
     idle_power_w = header.idle_power_w if header else None
     method = max((sensor.method for sensor, _ in domains), key=_METHODS.index, default="assumed")
@@ -183,7 +230,7 @@ def _attribute_host(
         residual_j=energy_j - fsum((nodes_j, engine_j, meter_j, other_j, unattributed_j)),
         uncovered_s=length_s(uncovered if lines else window),
         idle_power_w=idle_power_w,
-        busy_cpu_s=_busy_cpu_s(readings, allowed),
+        busy_cpu_s=_busy_cpu_s(readings, time.allowed),
         scaled_cpu_s=divided[0].scaled_cpu_s if divided else 0.0,
         duration_s=length_s(window),
         sensors=header.sensors if header else (),

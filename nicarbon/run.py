@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import networkx as nx
     import pandas as pd
 
+    from nicarbon.bottleneck import Bottlenecks
+
 BY = ("stage", "node", "host")
 TOTAL = "total"
 
@@ -132,6 +134,17 @@ class Run:
         return executed_graph(self._graph, self.stage_of(StageRules.load()), spans)
 
     @property
+    def footprint(self) -> nx.DiGraph:
+        """The executed graph folded into stages: see `nicarbon.graph.fold`.
+
+        A stage has energy and its range, time, CPU time and node counts; an edge the number of
+        dependencies that it stands for. Energies add up to those of the nodes.
+        """
+        from nicarbon.graph import fold as fold_graph
+
+        return fold_graph(self.graph, "stage")
+
+    @property
     def nodes(self) -> pd.DataFrame:
         """One row a node, indexed by its unique name: stage, energy, time, outcome."""
         from nicarbon.frames import nodes_frame
@@ -201,6 +214,24 @@ class Run:
             missing=missing,
             notes=notes(self.facts, attribution, missing, self._wholes(rules)),
         )
+
+    def bottlenecks(self, stages_file: str | Path | None = None) -> Bottlenecks:
+        """Say what limited the run: see `nicarbon.bottleneck`.
+
+        Raises
+        ------
+        StageRuleError
+            If the rule file cannot be understood.
+        NicarbonError
+            If the graphs of the run contradict each other.
+        """
+        from nicarbon.bottleneck import bottlenecks
+        from nicarbon.graph import executed_graph
+
+        rules, attribution = StageRules.load(stages_file), self.attribution
+        graph = executed_graph(self._graph, self.stage_of(rules), attribution.spans)
+        said = notes(self.facts, attribution, self._missing(), ())
+        return bottlenecks(self.facts, attribution, graph, path=str(self.path), notes=said)
 
     def _naming(
         self, by: str, rules: StageRules, labels: dict[str, str]
