@@ -18,3 +18,7 @@ class SchemaError(NicarbonError):
 
 class StageRuleError(NicarbonError):
     """A stage rule file that cannot be understood."""
+
+
+class PriceError(NicarbonError):
+    """A price that no electricity or site has, or a place that no table knows."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from math import fsum
 from typing import Any
 
 import msgspec
@@ -112,6 +113,9 @@ def fold(
         spans = [span for name in names for span in graph.nodes[name]["spans"]]
         row = msgspec.structs.asdict(fold_one(group, spans, graph.graph["clock_offsets"]))
         del row["name"]
+        grams = [graph.nodes[name]["carbon_g"] for name in names]
+        known = [value for value in grams if value is not None]
+        row["carbon_g"] = fsum(known) if known else None
         n_missing = sum(graph.nodes[name]["n_missing"] for name in names)
         result.add_node(group, **row, n_missing=n_missing, nodes=tuple(sorted(names)))
     counts = Counter(

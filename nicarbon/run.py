@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Open a run folder: its hosts, nodes, stages and graph, and their summary.
 
-Everything is computed from the folder's facts when it is asked for; nothing is written.
+Everything is computed from the folder's facts when it is asked for; only `Run.price` writes, and
+only the price.
 pandas and networkx are loaded only by those who ask for tables and graphs.
 """
 
@@ -19,7 +20,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from nicarbon.attribution import Attribution, HostEnergy, SpanEnergy, attribute
-from nicarbon.errors import NicarbonError
+from nicarbon.carbon.intensity import Intensity, given
+from nicarbon.carbon.price import Price, carbon_g, priced
+from nicarbon.carbon.stored import read_price, write_price
+from nicarbon.carbon.tables import Tables
+from nicarbon.errors import NicarbonError, PriceError
 from nicarbon.notes import is_known, notes
 from nicarbon.reader import read_run
 from nicarbon.records import Graph, Node, RunFacts
@@ -58,6 +63,8 @@ class Summary(msgspec.Struct, frozen=True):
         Nodes of the graph without any record.
     notes : tuple of str
         What the figures lack, a sentence each.
+    price : Price or None
+        What the grams rest on; None where the run is not priced.
     """
 
     schema_version: str
@@ -73,6 +80,7 @@ class Summary(msgspec.Struct, frozen=True):
     total: Row
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    price: Price | None = None
 
     @property
     def n_missing(self) -> int:
@@ -89,11 +97,17 @@ class Run:
         The folder.
     facts : RunFacts
         Its records.
+    chosen_price : Price or None
+        How its joules become grams; None until the run is priced.
+    price_problem : str or None
+        Why a price in the folder is not used.
     """
 
     def __init__(self, facts: RunFacts, path: str | Path = "") -> None:
         self.facts = facts
         self.path = Path(path)
+        self.chosen_price: Price | None = None
+        self.price_problem: str | None = None
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Run:
@@ -106,7 +120,9 @@ class Run:
         SchemaError
             If a newer nicarbon wrote it.
         """
-        return cls(read_run(Path(path)), Path(path))
+        run = cls(read_run(Path(path)), Path(path))
+        run.chosen_price, run.price_problem = read_price(run.path)
+        return run
 
     def __repr__(self) -> str:
         """Name the run."""
@@ -131,7 +147,10 @@ class Run:
         from nicarbon.graph import executed_graph
 
         spans = self.attribution.spans
-        return executed_graph(self._graph, self.stage_of(StageRules.load()), spans)
+        graph = executed_graph(self._graph, self.stage_of(StageRules.load()), spans)
+        for node in graph.nodes.values():
+            node["carbon_g"] = carbon_g(node["energy_j"], self.chosen_price)
+        return graph
 
     @property
     def footprint(self) -> nx.DiGraph:
@@ -164,6 +183,44 @@ class Run:
         from nicarbon.frames import hosts_frame
 
         return hosts_frame(self.attribution.hosts)
+
+    def price(
+        self,
+        country: str | None = None,
+        region: str | None = None,
+        *,
+        intensity: float | None = None,
+        pue: float = 1.0,
+    ) -> Price:
+        """Choose how this run's joules become grams, and keep it in the run folder.
+
+        It replaces the price before; the facts of the run are not touched.
+
+        Parameters
+        ----------
+        country, region : str, optional
+            Where the run used its electricity: see `nicarbon.carbon.tables.Tables.intensity`.
+        intensity : float, optional
+            Grams of CO2 equivalent a kilowatt-hour, instead of a country.
+        pue : float, optional
+            What the whole site draws for each joule of its computers.
+
+        Raises
+        ------
+        PriceError
+            If the place is unknown, or a number is one that no electricity or site has.
+        RunFolderError
+            If the folder cannot be written.
+        """
+        return self.price_at(find_intensity(country, region, intensity), pue)
+
+    def price_at(self, intensity: Intensity, pue: float = 1.0) -> Price:
+        """Keep an intensity that was found before, as for many runs at one place: see `price`."""
+        now = datetime.now(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+        chosen = Price(intensity, pue, now)
+        write_price(self.path, chosen)
+        self.chosen_price, self.price_problem = chosen, None
+        return chosen
 
     def stage_of(self, rules: StageRules) -> dict[str, str]:
         """Return the stage of every node, recorded or only planned, by its unique name."""
@@ -209,10 +266,12 @@ class Run:
             labels=labels,
             by=by,
             coverage=coverage(attribution.hosts),
-            rows=tuple(rows),
-            total=fold_one(TOTAL, attribution.spans, self._offsets),
+            rows=tuple(priced(row, self.chosen_price) for row in rows),
+            total=priced(fold_one(TOTAL, attribution.spans, self._offsets), self.chosen_price),
             missing=missing,
-            notes=notes(self.facts, attribution, missing, self._wholes(rules)),
+            notes=notes(self.facts, attribution, missing, self._wholes(rules))
+            + ((self.price_problem,) if self.price_problem else ()),
+            price=self.chosen_price,
         )
 
     def bottlenecks(self, stages_file: str | Path | None = None) -> Bottlenecks:
@@ -251,6 +310,19 @@ class Run:
     def _wholes(self, rules: StageRules) -> tuple[str, ...]:
         ran = {span.node for span in self.attribution.spans if span.outcome != "cached"}
         return tuple(sorted(name for name in rules.wholes(self._graph) if name in ran))
+
+
+def find_intensity(
+    country: str | None = None, region: str | None = None, g_per_kwh: float | None = None
+) -> Intensity:
+    """Return a given intensity, or a country's or region's: one of both, as none is assumed."""
+    if g_per_kwh is not None:
+        if country is not None or region is not None:
+            raise PriceError("give a country (and region) or an intensity, not both")
+        return given(g_per_kwh)
+    if country is None:
+        raise PriceError("give a country (and region), or an intensity; none is assumed")
+    return Tables.find().intensity(country, region)
 
 
 def merged(graphs: Iterable[Graph]) -> Graph:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 J_PER_WH = 3600.0
+J_PER_KWH = 1000 * J_PER_WH
 NS_PER_S = 1_000_000_000
 
 
@@ -42,6 +43,46 @@ def format_energy(energy_j: float | None) -> str:
     if abs(energy_j) < 1000 * J_PER_WH:
         return f"{_rounded(energy_j / J_PER_WH)} Wh"
     return f"{_rounded(energy_j / J_PER_WH / 1000)} kWh"
+
+
+def format_mass(mass_g: float | None) -> str:
+    """Write a mass for people: mg below 1 g, then g, then kg; ``n/a`` for none.
+
+    Parameters
+    ----------
+    mass_g : float or None
+        Grams.
+
+    Examples
+    --------
+    >>> format_mass(0.0233), format_mass(3.2551), format_mass(1234.5), format_mass(None)
+    ('23.3 mg', '3.26 g', '1.23 kg', 'n/a')
+    """
+    if mass_g is None:
+        return "n/a"
+    scale, unit = mass_unit(mass_g)
+    return f"{_rounded(mass_g / scale)} {unit}"
+
+
+def mass_unit(mass_g: float) -> tuple[float, str]:
+    """Return the unit that a mass is written in: its grams and its name."""
+    if abs(mass_g) < 1:
+        return 1e-3, "mg"
+    return (1.0, "g") if abs(mass_g) < 1000 else (1e3, "kg")
+
+
+def format_mass_range(low_g: float | None, high_g: float | None) -> str:
+    """Write a range of masses, in the unit of its high end.
+
+    Examples
+    --------
+    >>> format_mass_range(0.8, 3.2), format_mass_range(0, 0.002), format_mass_range(None, 1.0)
+    ('0.8-3.2 g', '0-2 mg', 'n/a')
+    """
+    if low_g is None or high_g is None:
+        return "n/a"
+    scale, unit = mass_unit(high_g)
+    return f"{_rounded(low_g / scale)}-{_rounded(high_g / scale)} {unit}"
 
 
 def format_duration(duration_s: float | None) -> str:

@@ -21,6 +21,7 @@ from nicarbon.errors import NicarbonError
 VERBS = {
     "run": "run a pipeline with every node metered",
     "summary": "show where the energy of runs went",
+    "price": "say how many grams of CO2 equivalent runs emitted",
     "doctor": "show which sensors work here, and how to enable the others",
 }
 
@@ -30,6 +31,8 @@ examples:
   nicarbon run fmriprep BIDS OUT participant
   nicarbon run -- recon-all -s bert -all   meter any other command as one node
   nicarbon summary nicarbon-runs/*         where the energy went, per stage
+  nicarbon price RUN --country CAN --region quebec
+                                           how many grams that emitted
   nicarbon doctor                          which sensors work here, and how to enable the others
 """
 

@@ -124,8 +124,12 @@ def _table(summaries: Sequence[Summary], stages_file: str | None, stream: TextIO
     from nicarbon.reports.terminal import render
 
     command = f" --stages {shlex.quote(stages_file)}" if stages_file else ""
+    width, color = terminal(stream)
+    return render(summaries, width=width, color=color, command=command)
+
+
+def terminal(stream: TextIO) -> tuple[int | None, bool]:
+    """Return the columns of a terminal and whether it wants colours; None and no for others."""
     if not stream.isatty():
-        return render(summaries, command=command)
-    color = "NO_COLOR" not in os.environ
-    columns = shutil.get_terminal_size().columns
-    return render(summaries, width=columns, color=color, command=command)
+        return None, False
+    return shutil.get_terminal_size().columns, "NO_COLOR" not in os.environ

@@ -76,9 +76,10 @@ def to_tsv(summaries: Iterable[Summary]) -> str:
     for summary in summaries:
         for row in summary.rows:
             cells = (summary.run_id, *(getattr(row, column) for column in COLUMNS))
-            lines.append("\t".join(_cell(cell) for cell in cells))
+            lines.append("\t".join(cell(figure) for figure in cells))
     return "\n".join(lines) + "\n"
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """Write a figure or name as one cell: ``n/a`` for none, no tabs and line breaks."""
     return "n/a" if value is None else " ".join(str(value).splitlines()).replace("\t", " ")

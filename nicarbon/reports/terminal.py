@@ -21,7 +21,7 @@ from nicarbon.flow import UNCLASSIFIED
 from nicarbon.notes import count, is_known
 from nicarbon.rows import Row
 from nicarbon.run import Summary
-from nicarbon.units import J_PER_WH, format_duration, format_energy
+from nicarbon.units import J_PER_WH, format_duration, format_energy, format_mass
 
 # Wide enough that no line of a plain report is ever broken or cut.
 PLAIN_WIDTH = 10_000
@@ -55,9 +55,22 @@ def render(
     str
         Lines of text; the last names the next useful command.
     """
-    out = io.StringIO()
-    console = Console(
-        file=out,
+    console = new_console(width, color)
+    for summary in summaries:
+        _show(console, summary, narrow=width is not None and width < NARROW)
+        console.print()
+    if len(summaries) > 1:
+        _show_together(console, summaries)
+    for line in _how_to_price(summaries):
+        console.print(line, soft_wrap=True)
+    console.print(_next(summaries, command), soft_wrap=True)
+    return text_of(console)
+
+
+def new_console(width: int | None, color: bool) -> Console:
+    """Return a console that writes into memory and takes nothing as markup."""
+    return Console(
+        file=io.StringIO(),
         width=width or PLAIN_WIDTH,
         force_terminal=color,
         no_color=not color,
@@ -67,13 +80,20 @@ def render(
         emoji=False,
         legacy_windows=False,
     )
-    for summary in summaries:
-        _show(console, summary, narrow=width is not None and width < NARROW)
-        console.print()
-    if len(summaries) > 1:
-        _show_together(console, summaries)
-    console.print(_next(summaries, command), soft_wrap=True)
+
+
+def text_of(console: Console) -> str:
+    """Return what a console of `new_console` holds, without blanks at the ends of lines."""
+    out = console.file
+    assert isinstance(out, io.StringIO)
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+
+
+def new_table() -> Table:
+    """Return an empty table in the house's style."""
+    return Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1), collapse_padding=True
+    )
 
 
 def _show(console: Console, summary: Summary, narrow: bool) -> None:
@@ -87,6 +107,8 @@ def _show(console: Console, summary: Summary, narrow: bool) -> None:
         _show_host(console, host, summary.labels[host.host])
     if len(summary.hosts) > 1:
         console.print(Text(f"all {len(summary.hosts)} hosts: {_coverage(summary)}"))
+    if summary.price is not None:
+        console.print(Text(clean(f"CO2e at {summary.price}")))
     if _is_marked(summary):
         console.print(Text(f"{MARK} modelled or assumed, not measured: see 'nicarbon doctor'"))
     for line in (*_unclassified(summary), *summary.notes):
@@ -95,27 +117,28 @@ def _show(console: Console, summary: Summary, narrow: bool) -> None:
 
 def _table(summary: Summary, narrow: bool) -> Table:
     """Lay out the rows; in a narrow terminal what the hosts' lines repeat is left out."""
-    table = Table(
-        box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1), collapse_padding=True
-    )
+    table = new_table()
     table.add_column(summary.by, overflow="fold", no_wrap=not narrow, min_width=8)
-    for title in ("energy", "range", "share", "CPU time", "duration", "nodes"):
+    is_priced = summary.price is not None
+    grams = ("CO2e",) if is_priced else ()
+    for title in ("energy", "range", *grams, "share", "CPU time", "duration", "nodes"):
         table.add_column(title, justify="right", no_wrap=True)
     if not narrow:
         table.add_column("method", no_wrap=True)
     for row in summary.rows:
-        table.add_row(*_cells(row, summary.total, narrow))
+        table.add_row(*_cells(row, summary.total, narrow, is_priced))
     table.add_section()
-    table.add_row(*_cells(summary.total, summary.total, narrow), style="bold")
+    table.add_row(*_cells(summary.total, summary.total, narrow, is_priced), style="bold")
     return table
 
 
-def _cells(row: Row, total: Row, narrow: bool) -> list[Text]:
+def _cells(row: Row, total: Row, narrow: bool, is_priced: bool) -> list[Text]:
     mark = MARK if row.method not in (None, "measured") else ""
     cells = [
         row.name,
         mark + format_energy(row.energy_j) if row.energy_j is not None else "n/a",
         format_range(row.energy_low_j, row.energy_high_j),
+        *([(mark if row.carbon_g else "") + format_mass(row.carbon_g)] if is_priced else []),
         _share(row.energy_j, total.energy_j),
         format_duration(row.cpu_s) + ("+" if row.cpu_incomplete else ""),
         format_duration(row.duration_s),
@@ -245,6 +268,17 @@ def _show_together(console: Console, summaries: Sequence[Summary]) -> None:
     text = f"{len(summaries)} runs: {energy} in {count(n_nodes, 'node')}, {cpu} CPU time{lacking}"
     console.print(Text(text, style="bold"))
     console.print()
+
+
+def _how_to_price(summaries: Sequence[Summary]) -> list[Text]:
+    """Say how the first run that has energy and no price gets one."""
+    unpriced = [s for s in summaries if s.price is None and s.total.energy_j is not None]
+    return [
+        Text(
+            clean(f"grams: nicarbon price {shlex.quote(s.path)} --country CODE (or --intensity G)")
+        )
+        for s in unpriced[:1]
+    ]
 
 
 def _next(summaries: Sequence[Summary], command: str) -> Text:

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from nicarbon.errors import NicarbonError, RunFolderError, StageRuleError
+from nicarbon.errors import NicarbonError, PriceError, RunFolderError, StageRuleError
+from nicarbon.graph import fold
 from nicarbon.records import Graph, Node
 from nicarbon.run import Run, host_labels, merged
 
@@ -142,3 +143,24 @@ def test_a_summary_loads_neither_pandas_nor_networkx(run_folders, tmp_path):
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+def test_a_price_reaches_rows_graph_and_tables(run_folders, tmp_path):
+    folder = run_folders.write(tmp_path / "run", run_folders.facts())
+    run = Run.open(folder)
+    assert run.summary().total.carbon_g is None
+    run.price(intensity=36.0, pue=2.0)
+    for opened in (run, Run.open(folder)):
+        summary = opened.summary()
+        assert summary.price.intensity.g_per_kwh == 36.0
+        assert summary.total.carbon_g == pytest.approx(80 * 2e-5)
+        assert sum(row.carbon_g for row in summary.rows) == pytest.approx(80 * 2e-5)
+        assert opened.nodes["carbon_g"].sum() == pytest.approx(80 * 2e-5)
+        by_stage = fold(opened.graph).nodes["segmentation"]
+        assert by_stage["carbon_g"] == pytest.approx(by_stage["energy_j"] * 2e-5)
+
+
+@pytest.mark.parametrize("given", [{}, {"region": "quebec"}, {"country": "CAN", "intensity": 1}])
+def test_a_price_needs_one_place_or_number(run_folders, given):
+    with pytest.raises(PriceError, match="give a country"):
+        run_folders.run([]).price(**given)

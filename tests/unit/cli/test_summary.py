@@ -23,7 +23,10 @@ def test_a_table(runs, capsys):
     assert "run run-a, 2026-09-21T14:13:20Z, 10 s" in out
     assert "= counter 100.0 J (95.0-105.0), 80 % in nodes" in out
     assert "! the pipeline failed" in out
-    assert out.splitlines()[-1] == "next: nicarbon summary runs/a --by node"
+    assert out.splitlines()[-2:] == [
+        "grams: nicarbon price runs/a --country CODE (or --intensity G)",
+        "next: nicarbon summary runs/a --by node",
+    ]
 
 
 def test_a_killed_run_says_what_is_missing(runs, capsys):

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``price.json``: the price that was chosen for a run, kept beside its facts."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+
+import msgspec
+
+from nicarbon.carbon.price import Price
+from nicarbon.errors import NicarbonError, RunFolderError
+from nicarbon.meter import SCHEMA_VERSION
+
+NAME = "price.json"
+
+
+def write_price(folder: Path, price: Price) -> None:
+    """Keep a price in a run folder, in place of the one before.
+
+    Raises
+    ------
+    RunFolderError
+        If the folder cannot be written.
+    """
+    path = folder / NAME
+    # A reader sees the old price or the new one, never a half of it.
+    part = folder / f"{NAME}.{os.getpid()}.part"
+    content = json.dumps(msgspec.to_builtins(price), indent=2, ensure_ascii=False) + "\n"
+    try:
+        part.write_text(content, encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise RunFolderError(
+            f"{path}: cannot be written ({error.strerror}); copy the run folder to where you can"
+        ) from None
+
+
+def read_price(folder: Path) -> tuple[Price | None, str | None]:
+    """Return the price of a run folder, and what is wrong with it; None where nothing is.
+
+    A price that cannot be used leaves the run unpriced: its energy is shown all the same.
+    """
+    path = folder / NAME
+    try:
+        price = msgspec.json.decode(path.read_bytes(), type=Price)
+    except (FileNotFoundError, NotADirectoryError):
+        return None, None
+    except OSError as error:
+        return None, _complaint(f"cannot be read ({error.strerror})")
+    except NicarbonError as error:
+        return None, _complaint(f"holds {error}")
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        return None, _complaint(f"holds no price ({' '.join(str(error).split())})")
+    if price.schema_version != SCHEMA_VERSION:
+        return None, _complaint(f"is written in format {price.schema_version}")
+    return price, None
+
+
+def _complaint(what: str) -> str:
+    return f"{NAME} {what}, the run is shown unpriced: price it again with 'nicarbon price'"

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``nicarbon price``: how many grams of CO2 equivalent runs emitted."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from nicarbon.carbon.intensity import Intensity
+from nicarbon.carbon.price import Price
+from nicarbon.cli.summary import expand, terminal
+from nicarbon.errors import NicarbonError, RunFolderError
+from nicarbon.run import Run, Summary, find_intensity
+
+_EXAMPLES = """\
+examples:
+  nicarbon price RUN --intensity 30                        you know the grams a kWh
+  nicarbon price RUN --country FRA                         yearly average of a country
+  nicarbon price RUN --country CAN --region quebec         of a province, state or bidding zone
+  nicarbon price 'nicarbon-runs/*' --country DEU --pue 1.2 many runs, with the site's overhead
+
+The price is kept in the run folder (price.json), and 'nicarbon summary' shows grams from then on;
+the last one wins, and nothing that was recorded changes. No country is ever assumed. Countries
+come from the tables of CodeCarbon: pip install 'nicarbon[codecarbon]'.
+Exit code 2 if any run could not be priced; the others are.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this verb's arguments to its parser."""
+    parser.epilog = _EXAMPLES
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "runs",
+        metavar="RUN",
+        nargs="+",
+        help="a run folder, or a pattern such as 'nicarbon-runs/*'",
+    )
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument(
+        "--country", metavar="CODE", help="where it ran: ISO 3166 code of three letters, or name"
+    )
+    place.add_argument(
+        "--intensity", metavar="G", type=float, help="grams of CO2 equivalent a kWh (0 to 2000)"
+    )
+    parser.add_argument(
+        "--region", metavar="NAME", help="province (CAN, CHN), state (USA) or zone (SWE, NOR, FIN)"
+    )
+    parser.add_argument(
+        "--pue",
+        type=float,
+        default=1.0,
+        help="what the site draws for each joule of its computers (1 to 5, default: 1)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("table", "tsv", "json"),
+        default="table",
+        help="table to read, tsv or json for programs (default: table)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Price the runs and show their grams.
+
+    Returns
+    -------
+    int
+        0, or 2 if any run could not be priced.
+    """
+    # What is wrong with the price is wrong for every run: it is found before any is touched.
+    intensity = find_intensity(args.country, args.region, args.intensity)
+    Price(intensity, args.pue)
+    paths, unmatched = expand(args.runs)
+    priced, failed = [], [f"{pattern}: no folder matches" for pattern in unmatched]
+    for path in paths:
+        try:
+            priced.append(_price(path, intensity, args.pue))
+        except NicarbonError as error:
+            failed.append(str(error))
+    if not priced and len(failed) == 1:
+        raise RunFolderError(failed[0])
+    if priced:
+        sys.stdout.write(_render(priced, args.format))
+        sys.stdout.flush()
+    for message in failed:
+        print(f"nicarbon: {message}", file=sys.stderr)
+    return 2 if failed else 0
+
+
+def _price(path: str, intensity: Intensity, pue: float) -> tuple[Summary, Price]:
+    opened = Run.open(path)
+    price = opened.price_at(intensity, pue)
+    return opened.summary("stage"), price
+
+
+def _render(priced: Sequence[tuple[Summary, Price]], form: str) -> str:
+    from nicarbon.reports import pricing
+
+    if form == "table":
+        width, color = terminal(sys.stdout)
+        return pricing.render(priced, width=width, color=color)
+    for summary, price in priced:
+        print(f"nicarbon: {summary.run_id}: at {price}", file=sys.stderr)
+        for note in summary.notes:
+            print(f"nicarbon: {summary.run_id}: {note}", file=sys.stderr)
+    return pricing.to_json(priced) if form == "json" else pricing.to_tsv(priced)

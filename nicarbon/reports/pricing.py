@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Show what runs emitted: a table to read, JSON and TSV for programs."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from nicarbon.carbon.price import CarbonRow, Price, carbon_rows
+from nicarbon.reports.tables import cell
+from nicarbon.reports.terminal import MARK, clean, format_range, new_console, new_table, text_of
+from nicarbon.run import Summary
+from nicarbon.units import format_energy, format_mass, format_mass_range
+
+_COLUMNS = CarbonRow.__struct_fields__
+_Priced = tuple[Summary, Price]
+
+
+def render(runs: Sequence[_Priced], *, width: int | None = None, color: bool = False) -> str:
+    """Show grams per row, run after run.
+
+    Parameters
+    ----------
+    runs : sequence of (Summary, Price)
+        At least one.
+    width, color : optional
+        As of `nicarbon.reports.terminal.render`.
+    """
+    console = new_console(width, color)
+    for summary, price in runs:
+        _show(console, summary, price)
+    paths = " ".join(shlex.quote(summary.path) for summary, _ in runs[:1])
+    console.print(Text(clean(f"next: nicarbon summary {paths} --by node")), soft_wrap=True)
+    return text_of(console)
+
+
+def _show(console: Console, summary: Summary, price: Price) -> None:
+    console.print(Text(clean(f"run {summary.run_id}"), style="bold"))
+    console.print(Text(clean(f"at {price}")))
+    console.print()
+    table = new_table()
+    table.add_column(summary.by, overflow="fold", min_width=8)
+    for title in ("CO2e", "range", "energy", "range"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in carbon_rows(summary.rows, price):
+        table.add_row(*_cells(row))
+    table.add_section()
+    table.add_row(*_cells(*carbon_rows([summary.total], price)), style="bold")
+    console.print(table)
+    console.print()
+    if any(row.method not in (None, "measured") for row in summary.rows):
+        console.print(Text(f"{MARK} modelled or assumed, not measured: see 'nicarbon doctor'"))
+    for note in summary.notes:
+        console.print(Text(clean(f"! {note}"), style="yellow"))
+    console.print()
+
+
+def _cells(row: CarbonRow) -> list[Text]:
+    mark = MARK if row.method not in (None, "measured") else ""
+    cells = (
+        row.name,
+        mark + format_mass(row.carbon_g),
+        format_mass_range(row.carbon_low_g, row.carbon_high_g),
+        mark + format_energy(row.energy_j),
+        format_range(row.energy_low_j, row.energy_high_j),
+    )
+    return [Text(clean(text)) for text in cells]
+
+
+def to_json(runs: Sequence[_Priced]) -> str:
+    """Write the grams of one run as an object, of several as an array of such objects."""
+    documents = [
+        {
+            "schema_version": summary.schema_version,
+            "run_id": summary.run_id,
+            "price": msgspec.to_builtins(price),
+            "by": summary.by,
+            "rows": [msgspec.to_builtins(row) for row in carbon_rows(summary.rows, price)],
+            "total": msgspec.to_builtins(carbon_rows([summary.total], price)[0]),
+        }
+        for summary, price in runs
+    ]
+    content = documents[0] if len(documents) == 1 else documents
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def to_tsv(runs: Sequence[_Priced]) -> str:
+    """Write the grams of runs as one table, with the price in every row; no totals."""
+    lines = ["\t".join(("run_id", *_COLUMNS, "g_per_kwh", "pue"))]
+    for summary, price in runs:
+        for row in carbon_rows(summary.rows, price):
+            figures = (getattr(row, column) for column in _COLUMNS)
+            cells = (summary.run_id, *figures, price.intensity.g_per_kwh, price.pue)
+            lines.append("\t".join(cell(value) for value in cells))
+    return "\n".join(lines) + "\n"

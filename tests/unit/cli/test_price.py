@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+import csv
+import importlib.util
+import io
+import json
+
+import pytest
+
+from nicarbon.cli import main
+
+
+@pytest.fixture
+def runs(run_folders, tmp_path, monkeypatch):
+    """Two runs of 80 and 40 J, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    for name, killed in (("a", False), ("killed", True)):
+        facts = run_folders.facts(run_id=f"run-{name}", killed=killed)
+        run_folders.write(tmp_path / "runs" / name, facts)
+    return tmp_path / "runs"
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "price.json"}
+
+
+def test_grams_per_stage_and_from_then_on(runs, capsys):
+    before = contents(runs / "a")
+    assert main(["price", "runs/a", "--intensity", "30", "--pue", "1.2"]) == 0
+    out = capsys.readouterr().out
+    assert "at 30 g/kWh (given by the user), PUE 1.2" in out
+    assert "segmentation      0.5 mg  0.475-0.525 mg    50 J  47.5-52.5 J" in out
+    assert out.splitlines()[-1] == "next: nicarbon summary runs/a --by node"
+    assert contents(runs / "a") == before
+
+    assert main(["summary", "runs/a"]) == 0
+    out = capsys.readouterr().out
+    assert "CO2e at 30 g/kWh (given by the user), PUE 1.2" in out
+    assert "grams: nicarbon price" not in out
+    assert main(["summary", "runs/a", "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["total"]["carbon_g"] == pytest.approx(80 / 3.6e6 * 30 * 1.2)
+
+
+def test_the_last_price_wins(runs, capsys):
+    for g_per_kwh in ("30", "60"):
+        assert main(["price", "runs/a", "--intensity", g_per_kwh]) == 0
+    capsys.readouterr()
+    assert json.loads((runs / "a" / "price.json").read_text())["intensity"]["g_per_kwh"] == 60
+
+
+def test_json_has_price_and_ranges(runs, capsys):
+    assert main(["price", "runs/a", "--intensity", "30", "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert list(document) == ["schema_version", "run_id", "price", "by", "rows", "total"]
+    total = document["total"]
+    grams = [total[key] / 80 * 3.6e6 for key in ("carbon_low_g", "carbon_g", "carbon_high_g")]
+    assert grams == pytest.approx([0.95 * 30, 30, 1.05 * 30])
+    assert document["price"]["priced"].endswith("Z")
+
+
+def test_tsv_of_many_runs(runs, capsys):
+    assert main(["price", "runs/*", "--intensity", "30", "--format", "tsv"]) == 0
+    out, err = capsys.readouterr()
+    table = list(csv.DictReader(io.StringIO(out), delimiter="\t"))
+    assert [(row["run_id"], row["g_per_kwh"], row["pue"]) for row in table] == [
+        ("run-a", "30.0", "1.0")
+    ] * 2 + [("run-killed", "30.0", "1.0")] * 2
+    assert "nicarbon: run-a: at 30 g/kWh (given by the user), PUE 1" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--intensity", "nan"], "an intensity of nan g/kWh"),
+        (["--intensity", "-1"], "an intensity of -1 g/kWh"),
+        (["--intensity", "30", "--pue", "0.9"], "a PUE of 0.9"),
+        (["--intensity", "30", "--region", "quebec"], "not both"),
+    ],
+)
+def test_a_price_that_cannot_be_touches_no_run(runs, capsys, arguments, message):
+    assert main(["price", "runs/a", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (runs / "a" / "price.json").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--region", "quebec"], ["--intensity", "much"]])
+def test_no_country_is_assumed(runs, capsys, arguments):
+    with pytest.raises(SystemExit) as caught:
+        main(["price", "runs/a", *arguments])
+    assert caught.value.code == 2
+    assert "--intensity" in capsys.readouterr().err
+
+
+def test_without_codecarbon(runs, capsys, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert main(["price", "runs/a", "--country", "CAN"]) == 2
+    err = capsys.readouterr().err
+    assert "pip install 'nicarbon[codecarbon]'" in err
+    assert err.count("\n") == 1
+
+
+def test_broken_runs_do_not_hide_the_others(runs, capsys):
+    (runs / "empty").mkdir()
+    assert main(["price", "runs/a", "runs/empty", "nothing*", "--intensity", "30"]) == 2
+    out, err = capsys.readouterr()
+    assert "run run-a" in out
+    assert "runs/empty: is not a run folder" in err
+    assert "nothing*: no folder matches" in err
+    assert not list((runs / "empty").iterdir())
+
+
+def test_a_broken_price_leaves_the_run_shown(runs, capsys):
+    (runs / "a" / "price.json").write_text('{"pue')
+    assert main(["summary", "runs/a"]) == 0
+    out = capsys.readouterr().out
+    assert "! price.json holds no price" in out
+    assert "grams: nicarbon price runs/a" in out
+    assert "80 J" in out
+    assert main(["price", "runs/a", "--intensity", "30"]) == 0
+    assert "price.json" not in capsys.readouterr().out
