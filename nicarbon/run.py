@@ -156,8 +156,8 @@ class Run:
     def footprint(self) -> nx.DiGraph:
         """The executed graph folded into stages: see `nicarbon.graph.fold`.
 
-        A stage has energy and its range, time, CPU time and node counts; an edge the number of
-        dependencies that it stands for. Energies add up to those of the nodes.
+        A stage has energy and its range, grams where the run is priced, time, CPU time and node
+        counts; an edge the number of dependencies that it stands for. Sums are those of the nodes.
         """
         from nicarbon.graph import fold as fold_graph
 

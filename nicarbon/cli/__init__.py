@@ -22,6 +22,7 @@ VERBS = {
     "run": "run a pipeline with every node metered",
     "summary": "show where the energy of runs went",
     "price": "say how many grams of CO2 equivalent runs emitted",
+    "bottleneck": "show what limited a run, and where it could save",
     "doctor": "show which sensors work here, and how to enable the others",
 }
 
@@ -33,6 +34,7 @@ examples:
   nicarbon summary nicarbon-runs/*         where the energy went, per stage
   nicarbon price RUN --country CAN --region quebec
                                            how many grams that emitted
+  nicarbon bottleneck RUN                  what limited its time and its energy
   nicarbon doctor                          which sensors work here, and how to enable the others
 """
 

@@ -164,3 +164,14 @@ def test_a_price_reaches_rows_graph_and_tables(run_folders, tmp_path):
 def test_a_price_needs_one_place_or_number(run_folders, given):
     with pytest.raises(PriceError, match="give a country"):
         run_folders.run([]).price(**given)
+
+
+def test_the_footprint_is_the_graph_of_stages(run_folders):
+    spans = [run_folders.span("wf.strip", 0, 2, 20.0), run_folders.span("wf.fast", 2, 5, 30.0)]
+    run = run_folders.run(spans)
+    footprint = run.footprint
+    energies = dict(footprint.nodes(data="energy_j"))
+    assert energies["brain extraction"] == 20.0
+    assert energies["segmentation"] == 30.0
+    assert sum(e or 0.0 for e in energies.values()) == run.summary().total.energy_j
+    assert footprint.edges["brain extraction", "segmentation"]["n_dependencies"] == 1

@@ -37,7 +37,7 @@ def test_help_names_each_verb_and_loads_none():
     )
     assert done.stdout.endswith("0 []\n")
     for verb in cli.VERBS:
-        assert f"\n    {verb} " in done.stdout
+        assert f"\n    {verb}" in done.stdout
     assert "examples:" in done.stdout
 
 

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``nicarbon bottleneck``: what limited a run, and where it could save."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import shutil
+import sys
+
+from nicarbon.bottleneck import Bottlenecks
+from nicarbon.run import Run
+
+_EXAMPLES = """\
+examples:
+  nicarbon bottleneck nicarbon-runs/20261122T101500Z_1f2e
+  nicarbon bottleneck RUN --format json     every node with its slack, for programs
+  nicarbon bottleneck RUN --stages mine.toml
+
+The critical path is the chain of nodes, each needing the one before, that took longest: no number
+of processors makes the run shorter. What a node beside it takes longer, up to its slack, costs
+the path no time.
+
+A stage is a bottleneck of
+  time     when it holds at least 10 % of the node time on the critical path
+  energy   when it holds at least 10 % of the energy of all nodes
+and free to slow down when it is neither, and each of its nodes could take 10 % longer.
+
+A run that is still going on, or was killed, is shown as far as it was recorded.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this verb's arguments to its parser."""
+    parser.epilog = _EXAMPLES
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("run", metavar="RUN", help="a run folder")
+    parser.add_argument(
+        "--format",
+        choices=("table", "json"),
+        default="table",
+        help="table to read, json for programs (default: table)",
+    )
+    parser.add_argument(
+        "--stages", metavar="FILE", help="your stage rules (TOML), tried before the built-in ones"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show what limited the run.
+
+    Returns
+    -------
+    int
+        0.
+    """
+    found = Run.open(args.run).bottlenecks(args.stages)
+    sys.stdout.write(_render(found, args))
+    return 0
+
+
+def _render(found: Bottlenecks, args: argparse.Namespace) -> str:
+    from nicarbon.reports import bottleneck
+
+    if args.format == "json":
+        for note in found.notes:
+            print(f"nicarbon: {found.run_id}: {note}", file=sys.stderr)
+        return bottleneck.to_json(found)
+    command = f" --stages {shlex.quote(args.stages)}" if args.stages else ""
+    if not sys.stdout.isatty():
+        return bottleneck.render(found, command=command)
+    color = "NO_COLOR" not in os.environ
+    columns = shutil.get_terminal_size().columns
+    return bottleneck.render(found, width=columns, color=color, command=command)
