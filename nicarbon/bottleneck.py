@@ -103,7 +103,7 @@ class Bottlenecks(msgspec.Struct, frozen=True):
     rule : str
         The rule of the groups, in words.
     critical_path : CriticalPath
-        The path; of a run without a graph its longest node.
+        The path; of a run without a graph its longest node, as no chain is known.
     stages : tuple of StageGroup
         In the order of the groups, the longest on the path first.
     nodes : tuple of NodeSlack
@@ -158,8 +158,8 @@ def bottlenecks(
     offsets = graph.graph["clock_offsets"]
     found = critical_path(graph, times, _window(hosts, offsets))
     on_path = {step.node for step in found.steps}
-    # With several nodes and no graph, that they may take longer would be a guess.
-    known = any(graph.nodes for graph in facts.graphs) or len(times) <= 1
+    # Where a node may stand between any others, that one may take longer would be a guess.
+    known = len(times) <= 1 or not _lost(facts, graph, times)
     nodes = _nodes(graph, times, on_path, found, known)
     phases = _phases(times, on_path, hosts, offsets, found)
     return Bottlenecks(
@@ -184,6 +184,16 @@ def _window(hosts: Mapping[str, HostTime], offsets: Mapping[str, float]) -> Inte
         if host in offsets
     ]
     return (min(k[0] for k in known), max(k[1] for k in known)) if known else None
+
+
+def _lost(facts: RunFacts, graph: nx.DiGraph, times: Times) -> list[str]:
+    """Return the nodes that took time and that no recorded graph names, nor their MapNode."""
+    described = {node.name for of_run in facts.graphs for node in of_run.nodes}
+    return [
+        name
+        for name in times
+        if name not in described and graph.nodes[name]["spans"][0].map_node not in described
+    ]
 
 
 def _nodes(
@@ -319,8 +329,8 @@ def _notes(
         lines.append("no node took time: there is no path")
     elif not known:
         lines.append(
-            "no graph was recorded: what waits for what is not known; the path is the longest "
-            "node, and there is no slack to tell"
+            "no graph was recorded, or not of all nodes: what waits for what is not known; the "
+            "path is the longest chain that is, and there is no slack to tell"
         )
     elif len(times) == 1:
         lines.append("one node took time: it is the whole path, and has no slack")

@@ -96,6 +96,18 @@ def test_without_a_graph_there_is_no_slack_to_tell(run_folders):
     assert "free" not in {row.group for row in found.stages}
 
 
+def test_a_node_that_no_graph_names_may_stand_anywhere(run_folders):
+    spans = [
+        run_folders.span("wf.strip", 0, 5),
+        run_folders.span("wf.smooth[0]", 5, 6, map_node="wf.smooth", index=0),
+    ]
+    found = run_folders.run(spans).bottlenecks()
+    assert None not in {node.slack_s for node in found.nodes}
+    found = run_folders.run([*spans, run_folders.span("wf.lost", 6, 7)]).bottlenecks()
+    assert {node.slack_s for node in found.nodes} == {None}
+    assert any("not of all nodes" in note for note in found.notes)
+
+
 def test_one_node_is_the_whole_path(run_folders):
     spans = [run_folders.span("recon-all", 0, 9)]
     found = run_folders.run(spans, graphs=()).bottlenecks()
