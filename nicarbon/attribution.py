@@ -130,7 +130,7 @@ class HostTime(msgspec.Struct, frozen=True):
 
 
 # From the surest to the weakest.
-_METHODS = ("measured", "modelled", "assumed")
+METHODS = ("measured", "modelled", "assumed")
 
 _UNFINISHED = {
     "killed": "it was killed: CPU time after its last sample is not known",
@@ -202,7 +202,7 @@ def _attribute_host(
     domains = timeline.account(header.sensors) if header else []
     divided = [shares.divide(line, ran, node_files, sample_files) for line in lines]
     idle_power_w = header.idle_power_w if header else None
-    method = max((sensor.method for sensor, _ in domains), key=_METHODS.index, default="assumed")
+    method = max((sensor.method for sensor, _ in domains), key=METHODS.index, default="assumed")
     losing = {span for reading in readings for span in reading.sample.sigchld_ignored}
     spans = [
         _span(e, ran, divided, method, idle_power_w, e.start.span in losing) for e in ran.values()

@@ -133,8 +133,19 @@ def _read_whole(path: Path, decoder: msgspec.json.Decoder[_T]) -> _T | None:
         return None
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    return (line for line in path.read_bytes().split(b"\n") if line)
+def _lines(path: Path, decoder: msgspec.json.Decoder[_T]) -> Iterator[tuple[bytes, _T | None]]:
+    """Yield each line and its record, None where it holds none that can be read."""
+    decode = decoder.decode
+    for line in path.read_bytes().split(b"\n"):
+        if not line:
+            continue
+        try:
+            record = decode(line)
+        except _UNREADABLE:
+            _refuse_newer(path, line)
+            yield line, None
+        else:
+            yield line, record
 
 
 def _read_nodes(path: Path) -> tuple[NodeFile | None, int]:
@@ -142,15 +153,10 @@ def _read_nodes(path: Path) -> tuple[NodeFile | None, int]:
     process = None
     lines = []
     n_skipped = 0
-    decode = _node_decoder.decode
-    for line in _lines(path):
-        try:
-            record = decode(line)
-        except _UNREADABLE:
-            _refuse_newer(path, line)
+    for line, record in _lines(path, _node_decoder):
+        if record is None:
             n_skipped += 1
-            continue
-        if not isinstance(record, Process):
+        elif not isinstance(record, Process):
             lines.append(record)
         elif process is None:
             _refuse_newer(path, line)
@@ -168,15 +174,10 @@ def _read_samples(path: Path) -> tuple[SampleFile | None, int]:
     samples = []
     gone = []
     n_skipped = 0
-    decode = _sample_decoder.decode
-    for line in _lines(path):
-        try:
-            record = decode(line)
-        except _UNREADABLE:
-            _refuse_newer(path, line)
+    for line, record in _lines(path, _sample_decoder):
+        if record is None:
             n_skipped += 1
-            continue
-        if isinstance(record, Sample):
+        elif isinstance(record, Sample):
             samples.append(record)
         elif isinstance(record, Gone):
             gone.append(record)

@@ -13,14 +13,13 @@ from math import fsum, hypot
 
 import msgspec
 
-from nicarbon.attribution import SpanEnergy
+from nicarbon.attribution import METHODS, SpanEnergy
 
 # One standard deviation of what sharing by CPU time leaves unknown, as a part of the energy that
 # was shared. On a simulated host of unlike tools this range holds the truth of at least 68 % of
 # the nodes with up to 64 at once (tests/property/test_accuracy.py).
 ATTRIBUTION_SPREAD = 0.35
 
-METHODS = ("measured", "modelled", "assumed")
 FAILED = ("failed", "killed")
 
 

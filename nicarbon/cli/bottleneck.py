@@ -34,7 +34,6 @@ A run that is still going on, or was killed, is shown as far as it was recorded.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments to its parser."""
     parser.epilog = _EXAMPLES
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("run", metavar="RUN", help="a run folder")
     parser.add_argument(
         "--format",

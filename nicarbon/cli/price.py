@@ -30,7 +30,6 @@ Exit code 2 if any run could not be priced; the others are.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments to its parser."""
     parser.epilog = _EXAMPLES
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         "runs",
         metavar="RUN",
