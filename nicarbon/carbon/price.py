@@ -46,6 +46,17 @@ class Price(msgspec.Struct, frozen=True):
         """Say intensity and PUE in a line."""
         return f"{self.intensity}, PUE {self.pue:g}"
 
+    @property
+    def range_note(self) -> str:
+        """What a range of grams at this price contains, and what it leaves out."""
+        intensity = self.intensity
+        if intensity.low_g_per_kwh == intensity.high_g_per_kwh:
+            return "range: energy only; the intensity's own uncertainty is not known"
+        return (
+            f"range: energy's, at {intensity.low_g_per_kwh:.4g} to "
+            f"{intensity.high_g_per_kwh:.4g} g/kWh"
+        )
+
 
 class CarbonRow(msgspec.Struct, frozen=True):
     """Joules and grams of a row, each with its range; None where there is no energy."""

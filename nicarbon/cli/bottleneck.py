@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import argparse
-import os
-import shlex
-import shutil
 import sys
 
 from nicarbon.bottleneck import Bottlenecks
+from nicarbon.cli.summary import repeat, terminal
 from nicarbon.run import Run
 
 _EXAMPLES = """\
@@ -66,9 +64,5 @@ def _render(found: Bottlenecks, args: argparse.Namespace) -> str:
         for note in found.notes:
             print(f"nicarbon: {found.run_id}: {note}", file=sys.stderr)
         return bottleneck.to_json(found)
-    command = f" --stages {shlex.quote(args.stages)}" if args.stages else ""
-    if not sys.stdout.isatty():
-        return bottleneck.render(found, command=command)
-    color = "NO_COLOR" not in os.environ
-    columns = shutil.get_terminal_size().columns
-    return bottleneck.render(found, width=columns, color=color, command=command)
+    width, color = terminal(sys.stdout)
+    return bottleneck.render(found, width=width, color=color, command=repeat(args.stages))

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 from nicarbon.carbon.intensity import Intensity
 from nicarbon.carbon.price import Price
-from nicarbon.cli.summary import expand, terminal
+from nicarbon.cli.summary import add_rows, expand, repeat, terminal
 from nicarbon.errors import NicarbonError, RunFolderError
 from nicarbon.run import Run, Summary, find_intensity
+from nicarbon.stages import StageRules
 
 _EXAMPLES = """\
 examples:
@@ -19,6 +20,7 @@ examples:
   nicarbon price RUN --country FRA                         yearly average of a country
   nicarbon price RUN --country CAN --region quebec         of a province, state or bidding zone
   nicarbon price 'nicarbon-runs/*' --country DEU --pue 1.2 many runs, with the site's overhead
+  nicarbon price RUN --intensity 30 --by node              grams of each node
 
 The price is kept in the run folder (price.json), and 'nicarbon summary' shows grams from then on;
 the last one wins, and nothing that was recorded changes. No country is ever assumed. Countries
@@ -52,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         help="what the site draws for each joule of its computers (1 to 5, default: 1)",
     )
+    add_rows(parser)
     parser.add_argument(
         "--format",
         choices=("table", "tsv", "json"),
@@ -68,40 +71,40 @@ def run(args: argparse.Namespace) -> int:
     int
         0, or 2 if any run could not be priced.
     """
-    # What is wrong with the price is wrong for every run: it is found before any is touched.
+    # What is wrong with price or rules is wrong for every run: it is found before any is touched.
     intensity = find_intensity(args.country, args.region, args.intensity)
     Price(intensity, args.pue)
+    StageRules.load(args.stages)
     paths, unmatched = expand(args.runs)
     priced, failed = [], [f"{pattern}: no folder matches" for pattern in unmatched]
     for path in paths:
         try:
-            priced.append(_price(path, intensity, args.pue))
+            priced.append(_price(path, intensity, args))
         except NicarbonError as error:
             failed.append(str(error))
     if not priced and len(failed) == 1:
         raise RunFolderError(failed[0])
     if priced:
-        sys.stdout.write(_render(priced, args.format))
+        sys.stdout.write(_render(priced, args))
         sys.stdout.flush()
     for message in failed:
         print(f"nicarbon: {message}", file=sys.stderr)
     return 2 if failed else 0
 
 
-def _price(path: str, intensity: Intensity, pue: float) -> tuple[Summary, Price]:
+def _price(path: str, intensity: Intensity, args: argparse.Namespace) -> tuple[Summary, Price]:
     opened = Run.open(path)
-    price = opened.price_at(intensity, pue)
-    return opened.summary("stage"), price
+    price = opened.price_at(intensity, args.pue)
+    return opened.summary(args.by, args.stages), price
 
 
-def _render(priced: Sequence[tuple[Summary, Price]], form: str) -> str:
+def _render(priced: Sequence[tuple[Summary, Price]], args: argparse.Namespace) -> str:
     from nicarbon.reports import pricing
 
-    if form == "table":
+    if args.format == "table":
         width, color = terminal(sys.stdout)
-        return pricing.render(priced, width=width, color=color)
+        return pricing.render(priced, width=width, color=color, command=repeat(args.stages))
     for summary, price in priced:
-        print(f"nicarbon: {summary.run_id}: at {price}", file=sys.stderr)
-        for note in summary.notes:
-            print(f"nicarbon: {summary.run_id}: {note}", file=sys.stderr)
-    return pricing.to_json(priced) if form == "json" else pricing.to_tsv(priced)
+        for line in (f"at {price}", price.range_note, *summary.notes):
+            print(f"nicarbon: {summary.run_id}: {line}", file=sys.stderr)
+    return pricing.to_json(priced) if args.format == "json" else pricing.to_tsv(priced)

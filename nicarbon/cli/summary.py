@@ -36,13 +36,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         help="a run folder, or a pattern such as 'nicarbon-runs/*'",
     )
-    parser.add_argument("--by", choices=BY, default="stage", help="what a row is (default: stage)")
+    add_rows(parser)
     parser.add_argument(
         "--format",
         choices=("table", "tsv", "json"),
         default="table",
         help="table to read, tsv or json for programs (default: table)",
     )
+
+
+def add_rows(parser: argparse.ArgumentParser) -> None:
+    """Add what says which rows a run is folded into: other verbs show the same ones."""
+    parser.add_argument("--by", choices=BY, default="stage", help="what a row is (default: stage)")
     parser.add_argument(
         "--stages", metavar="FILE", help="your stage rules (TOML), tried before the built-in ones"
     )
@@ -122,9 +127,13 @@ def _render(summaries: Sequence[Summary], args: argparse.Namespace) -> str:
 def _table(summaries: Sequence[Summary], stages_file: str | None, stream: TextIO) -> str:
     from nicarbon.reports.terminal import render
 
-    command = f" --stages {shlex.quote(stages_file)}" if stages_file else ""
     width, color = terminal(stream)
-    return render(summaries, width=width, color=color, command=command)
+    return render(summaries, width=width, color=color, command=repeat(stages_file))
+
+
+def repeat(stages_file: str | None) -> str:
+    """Return the arguments that a next command should repeat to show the same stages."""
+    return f" --stages {shlex.quote(stages_file)}" if stages_file else ""
 
 
 def terminal(stream: TextIO) -> tuple[int | None, bool]:

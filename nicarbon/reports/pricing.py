@@ -21,21 +21,27 @@ _COLUMNS = CarbonRow.__struct_fields__
 _Priced = tuple[Summary, Price]
 
 
-def render(runs: Sequence[_Priced], *, width: int | None = None, color: bool = False) -> str:
+def render(
+    runs: Sequence[_Priced],
+    *,
+    width: int | None = None,
+    color: bool = False,
+    command: str = "",
+) -> str:
     """Show grams per row, run after run.
 
     Parameters
     ----------
     runs : sequence of (Summary, Price)
         At least one.
-    width, color : optional
+    width, color, command : optional
         As of `nicarbon.reports.terminal.render`.
     """
     console = new_console(width, color)
     for summary, price in runs:
         _show(console, summary, price)
-    paths = " ".join(shlex.quote(summary.path) for summary, _ in runs[:1])
-    console.print(Text(clean(f"next: nicarbon summary {paths} --by node")), soft_wrap=True)
+    path = shlex.quote(runs[0][0].path)
+    console.print(Text(clean(f"next: nicarbon summary {path} --by node{command}")), soft_wrap=True)
     return text_of(console)
 
 
@@ -53,6 +59,7 @@ def _show(console: Console, summary: Summary, price: Price) -> None:
     table.add_row(*_cells(*carbon_rows([summary.total], price)), style="bold")
     console.print(table)
     console.print()
+    console.print(Text(price.range_note))
     if any(row.method not in (None, "measured") for row in summary.rows):
         console.print(Text(f"{MARK} modelled or assumed, not measured: see 'nicarbon doctor'"))
     for note in summary.notes:

@@ -69,3 +69,8 @@ def test_a_price_says_itself():
     line = "31.23 g/kWh, CAN, quebec, 2023, average, yearly (tables), PUE 1.2"
     assert str(Price(whole, 1.2)) == line
     assert str(given(30)) == "30 g/kWh (given by the user)"
+
+
+def test_a_price_says_what_its_ranges_leave_out():
+    assert Price(RANGED).range_note == "range: energy's, at 20 to 50 g/kWh"
+    assert "intensity's own uncertainty is not known" in Price(given(30)).range_note

@@ -28,6 +28,7 @@ def test_grams_per_stage_and_from_then_on(runs, capsys):
     assert main(["price", "runs/a", "--intensity", "30", "--pue", "1.2"]) == 0
     out = capsys.readouterr().out
     assert "at 30 g/kWh (given by the user), PUE 1.2" in out
+    assert "range: energy only; the intensity's own uncertainty is not known" in out
     assert "segmentation      0.5 mg  0.475-0.525 mg    50 J  47.5-52.5 J" in out
     assert out.splitlines()[-1] == "next: nicarbon summary runs/a --by node"
     assert contents(runs / "a") == before
@@ -39,6 +40,32 @@ def test_grams_per_stage_and_from_then_on(runs, capsys):
     assert main(["summary", "runs/a", "--format", "json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["total"]["carbon_g"] == pytest.approx(80 / 3.6e6 * 30 * 1.2)
+
+
+def test_rows_as_summary_has_them(runs, capsys):
+    assert main(["price", "runs/a", "--intensity", "30", "--by", "node", "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["by"] == "node"
+    assert [row["name"] for row in document["rows"]] == ["wf.fast", "wf.strip", "wf.mask"]
+    total_g = sum(row["carbon_g"] for row in document["rows"])
+    assert total_g == pytest.approx(document["total"]["carbon_g"])
+
+
+def test_own_rules(runs, tmp_path, capsys):
+    (tmp_path / "mine.toml").write_text(
+        '[stages]\nmine = "x"\n[[rule]]\nstage = "mine"\nnode = "*"\n'
+    )
+    assert main(["price", "runs/a", "--intensity", "30", "--stages", "mine.toml"]) == 0
+    out = capsys.readouterr().out
+    assert "mine  " in out
+    assert out.splitlines()[-1].endswith("--by node --stages mine.toml")
+
+
+def test_wrong_rules_touch_no_run(runs, tmp_path, capsys):
+    (tmp_path / "mine.toml").write_text("[[rule]\n")
+    assert main(["price", "runs/*", "--intensity", "30", "--stages", "mine.toml"]) == 2
+    assert "mine.toml: is not valid TOML" in capsys.readouterr().err
+    assert not (runs / "a" / "price.json").exists()
 
 
 def test_the_last_price_wins(runs, capsys):
