@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from math import fsum
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import networkx as nx
@@ -16,6 +16,8 @@ from nicarbon.records import Graph, Node
 from nicarbon.rows import clock_offsets, fold_one, outcome
 
 MISSING = "missing"
+# What `executed_graph` and `fold` return, for annotations outside this home of networkx.
+FootprintGraph: TypeAlias = nx.DiGraph
 
 
 def executed_graph(

@@ -136,10 +136,10 @@ def _cells(row: Row, total: Row, narrow: bool, is_priced: bool) -> list[Text]:
     mark = MARK if row.method not in (None, "measured") else ""
     cells = [
         row.name,
-        mark + format_energy(row.energy_j) if row.energy_j is not None else "n/a",
+        format_energy_of(row.energy_j, row.method),
         format_range(row.energy_low_j, row.energy_high_j),
         *([(mark if row.carbon_g else "") + format_mass(row.carbon_g)] if is_priced else []),
-        _share(row.energy_j, total.energy_j),
+        format_share(row.energy_j, total.energy_j),
         format_duration(row.cpu_s) + ("+" if row.cpu_incomplete else ""),
         format_duration(row.duration_s),
         _nodes(row),
@@ -153,13 +153,27 @@ def _nodes(row: Row) -> str:
     return f"{row.n_nodes} ({', '.join(parts)})" if parts else str(row.n_nodes)
 
 
-def _share(energy_j: float | None, total_j: float | None) -> str:
+def format_energy_of(energy_j: float | None, method: str | None) -> str:
+    """Write an energy, marked where no counter measured it.
+
+    Examples
+    --------
+    >>> format_energy_of(2.0, "measured"), format_energy_of(2.0, "modelled")
+    ('2 J', '~2 J')
+    >>> format_energy_of(None, None)
+    'n/a'
+    """
+    mark = MARK if energy_j is not None and method not in (None, "measured") else ""
+    return mark + format_energy(energy_j)
+
+
+def format_share(energy_j: float | None, total_j: float | None) -> str:
     """Write a part of the whole in per cent.
 
     Examples
     --------
-    >>> _share(1.0, 3.0), _share(1.0, 1e6), _share(None, 1.0), _share(1.0, 0.0)
-    ('33.3 %', '<0.1 %', 'n/a', 'n/a')
+    >>> [format_share(*parts) for parts in ((1.0, 3.0), (1.0, 1e6), (None, 1.0), (1.0, 0.0))]
+    ['33.3 %', '<0.1 %', 'n/a', 'n/a']
     """
     if energy_j is None or not total_j:
         return "n/a"
@@ -250,7 +264,7 @@ def _unclassified(summary: Summary) -> list[str]:
     rows = [row for row in summary.rows if summary.by == "stage" and row.name == UNCLASSIFIED]
     total_j = summary.total.energy_j
     return [
-        f"{count(row.n_nodes, 'node')} unclassified, {_share(row.energy_j, total_j)} of the "
+        f"{count(row.n_nodes, 'node')} unclassified, {format_share(row.energy_j, total_j)} of the "
         "nodes' energy: name a stage by node.stage or --stages FILE"
         for row in rows
     ]
