@@ -22,3 +22,22 @@ class StageRuleError(NicarbonError):
 
 class PriceError(NicarbonError):
     """A price that no electricity or site has, or a place that no table knows."""
+
+
+class OutputError(NicarbonError):
+    """A file that cannot be written."""
+
+
+class MissingExtraError(NicarbonError):
+    """An optional package that is not installed.
+
+    Parameters
+    ----------
+    package : str
+        What is missing.
+    extra : str
+        The extra of nicarbon that brings it.
+    """
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed: pip install 'nicarbon[{extra}]'")

@@ -209,7 +209,7 @@ class Run:
         ------
         PriceError
             If the place is unknown, or a number is one that no electricity or site has.
-        RunFolderError
+        OutputError
             If the folder cannot be written.
         """
         return self.price_at(find_intensity(country, region, intensity), pue)

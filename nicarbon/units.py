@@ -38,11 +38,15 @@ def format_energy(energy_j: float | None) -> str:
     """
     if energy_j is None:
         return "n/a"
+    scale, unit = energy_unit(energy_j)
+    return f"{_rounded(energy_j / scale)} {unit}"
+
+
+def energy_unit(energy_j: float) -> tuple[float, str]:
+    """Return the unit that an energy is written in: its joules and its name."""
     if abs(energy_j) < J_PER_WH:
-        return f"{_rounded(energy_j)} J"
-    if abs(energy_j) < 1000 * J_PER_WH:
-        return f"{_rounded(energy_j / J_PER_WH)} Wh"
-    return f"{_rounded(energy_j / J_PER_WH / 1000)} kWh"
+        return 1.0, "J"
+    return (J_PER_WH, "Wh") if abs(energy_j) < J_PER_KWH else (J_PER_KWH, "kWh")
 
 
 def format_mass(mass_g: float | None) -> str:

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from pathlib import Path
 
 import msgspec
 
 from nicarbon.carbon.price import Price
-from nicarbon.errors import NicarbonError, RunFolderError
+from nicarbon.errors import NicarbonError
+from nicarbon.files import write_whole
 from nicarbon.meter import SCHEMA_VERSION
 
 NAME = "price.json"
@@ -22,22 +21,11 @@ def write_price(folder: Path, price: Price) -> None:
 
     Raises
     ------
-    RunFolderError
+    OutputError
         If the folder cannot be written.
     """
-    path = folder / NAME
-    # A reader sees the old price or the new one, never a half of it.
-    part = folder / f"{NAME}.{os.getpid()}.part"
     content = json.dumps(msgspec.to_builtins(price), indent=2, ensure_ascii=False) + "\n"
-    try:
-        part.write_text(content, encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise RunFolderError(
-            f"{path}: cannot be written ({error.strerror}); copy the run folder to where you can"
-        ) from None
+    write_whole(folder / NAME, content, "copy the run folder to where you can")
 
 
 def read_price(folder: Path) -> tuple[Price | None, str | None]:

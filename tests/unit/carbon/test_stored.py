@@ -7,7 +7,7 @@ import pytest
 from nicarbon.carbon.intensity import given
 from nicarbon.carbon.price import Price
 from nicarbon.carbon.stored import NAME, read_price, write_price
-from nicarbon.errors import RunFolderError
+from nicarbon.errors import OutputError
 
 PRICE = Price(given(30.0), 1.2, "2026-09-21T14:13:20Z")
 
@@ -63,6 +63,6 @@ def test_a_folder_in_its_place(tmp_path):
     price, complaint = read_price(tmp_path)
     assert price is None
     assert "cannot be read (Is a directory)" in complaint
-    with pytest.raises(RunFolderError, match=r"price\.json: cannot be written"):
+    with pytest.raises(OutputError, match=r"price\.json: cannot be written"):
         write_price(tmp_path, PRICE)
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
