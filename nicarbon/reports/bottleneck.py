@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 
 import msgspec
 from rich.console import Console
@@ -13,16 +14,9 @@ from rich.text import Text
 from nicarbon.bottleneck import Bottlenecks, Phase, StageGroup
 from nicarbon.critical import CriticalPath, Step
 from nicarbon.notes import count
-from nicarbon.reports.terminal import (
-    MARK,
-    NARROW,
-    clean,
-    format_range,
-    new_console,
-    new_table,
-    text_of,
-)
-from nicarbon.units import format_duration, format_energy
+from nicarbon.reports.cells import MARK, clean, format_energy_of, format_range, percent
+from nicarbon.reports.terminal import NARROW, new_console, new_table, text_of
+from nicarbon.units import format_duration
 
 # A longer path is shown by its longest nodes, in their order.
 N_STEPS = 20
@@ -30,7 +24,7 @@ N_STEPS = 20
 WAITED_LIMIT_S = 0.05
 # From this part of the run on, time without any node gets a line.
 IDLE_LIMIT = 0.1
-_GROUPS = {
+GROUP_WORDS = {
     "both": "time and energy",
     "time": "time",
     "energy": "energy",
@@ -109,17 +103,21 @@ def _show_stages(console: Console, found: Bottlenecks, narrow: bool) -> None:
 
 
 def _stage(row: StageGroup, narrow: bool) -> list[str]:
-    mark = MARK if row.method not in (None, "measured") else ""
-    energy = mark + format_energy(row.energy_j) if row.energy_j is not None else "n/a"
+    cells = stage_cells(row)
+    return [*cells[:6], *cells[7:]] if narrow else cells
+
+
+def stage_cells(row: StageGroup) -> list[str]:
+    """Write a stage: name, group, time and share on the path, slack, energy, range, share."""
     return [
         row.stage,
-        _GROUPS[row.group],
+        GROUP_WORDS[row.group],
         format_duration(row.path_s) if row.path_s else "-",
-        _percent(row.path_share) if row.path_s else "-",
+        percent(row.path_share) if row.path_s else "-",
         _slack(row.slack_s),
-        energy,
-        *([] if narrow else [format_range(row.energy_low_j, row.energy_high_j)]),
-        _percent(row.energy_share),
+        format_energy_of(row.energy_j, row.method),
+        format_range(row.energy_low_j, row.energy_high_j),
+        percent(row.energy_share),
     ]
 
 
@@ -127,49 +125,47 @@ def _slack(slack_s: float | None) -> str:
     return "none" if slack_s == 0 else format_duration(slack_s)
 
 
-def _percent(share: float | None) -> str:
-    """Write a part of the whole in per cent.
-
-    Examples
-    --------
-    >>> _percent(0.3333), _percent(1e-6), _percent(0.0), _percent(None)
-    ('33.3 %', '<0.1 %', '0.0 %', 'n/a')
-    """
-    if share is None:
-        return "n/a"
-    return f"{100 * share:.1f} %" if share >= 0.0005 or not share else "<0.1 %"
-
-
 def _show_path(console: Console, path: CriticalPath, narrow: bool) -> None:
-    shown = set(sorted(path.steps, key=lambda s: (-s.duration_s, s.start_s, s.node))[:N_STEPS])
+    shown, rest = longest_steps(path)
     table = new_table()
     table.add_column("critical path", overflow="fold", no_wrap=not narrow, min_width=13)
     table.add_column("stage", overflow="fold", no_wrap=not narrow)
     for title in ("at", "duration", "share", "waited"):
         table.add_column(title, justify="right", no_wrap=True)
-    for step in path.steps:
-        if step in shown:
-            table.add_row(*(Text(clean(cell)) for cell in _step(step, path)))
-    rest = [step for step in path.steps if step not in shown]
+    for step in shown:
+        table.add_row(*(Text(clean(cell)) for cell in step_cells(step, path)))
     if rest:
-        rest_s = sum(step.duration_s for step in rest)
-        name = f"{count(len(rest), 'shorter node')}: see --format json"
-        share = _percent(rest_s / path.busy_s) if path.busy_s else "n/a"
-        table.add_row(name, "", "", format_duration(rest_s), share, "", style="dim")
+        table.add_row(*rest_cells(rest, path), style="dim")
     console.print(table)
     console.print()
 
 
-def _step(step: Step, path: CriticalPath) -> list[str]:
+def longest_steps(path: CriticalPath) -> tuple[list[Step], list[Step]]:
+    """Divide a path into its longest nodes and the rest, both in their order."""
+    longest = set(sorted(path.steps, key=lambda s: (-s.duration_s, s.start_s, s.node))[:N_STEPS])
+    shown = [step for step in path.steps if step in longest]
+    return shown, [step for step in path.steps if step not in longest]
+
+
+def step_cells(step: Step, path: CriticalPath) -> list[str]:
+    """Write a node of the path: name, stage, start, duration, share of the path, waiting."""
     waited_s = step.blocked_s + step.waiting_s
     return [
         step.node,
         step.stage,
         format_duration(step.start_s),
         format_duration(step.duration_s),
-        _percent(step.duration_s / path.busy_s) if path.busy_s else "n/a",
+        percent(step.duration_s / path.busy_s) if path.busy_s else "n/a",
         format_duration(waited_s) if waited_s >= WAITED_LIMIT_S else "-",
     ]
+
+
+def rest_cells(rest: Sequence[Step], path: CriticalPath) -> list[str]:
+    """Write the nodes of the path that are not shown, in one row."""
+    rest_s = sum(step.duration_s for step in rest)
+    name = f"{count(len(rest), 'shorter node')}: see --format json"
+    share = percent(rest_s / path.busy_s) if path.busy_s else "n/a"
+    return [name, "", "", format_duration(rest_s), share, ""]
 
 
 def _show_times(console: Console, found: Bottlenecks) -> None:
@@ -178,18 +174,9 @@ def _show_times(console: Console, found: Bottlenecks) -> None:
     table.add_column("the run's time")
     for title in ("duration", "share"):
         table.add_column(title, justify="right", no_wrap=True)
-    lines = [
-        ("before the path", path.before_s),
-        ("nodes of the path", path.busy_s),
-        ("waiting for other inputs", path.blocked_s),
-        ("waiting to be started", path.waiting_s),
-        ("after the path", path.after_s),
-    ]
-    if path.overlap_s:
-        lines.append(("overlap", -path.overlap_s))
-    for name, seconds in lines:
+    for name, seconds in time_parts(path):
         share = seconds / path.total_s if path.total_s else None
-        table.add_row(name, format_duration(seconds), _percent(share))
+        table.add_row(name, format_duration(seconds), percent(share))
     table.add_section()
     table.add_row("total", format_duration(path.total_s), "100.0 %", style="bold")
     console.print(table)
@@ -197,14 +184,25 @@ def _show_times(console: Console, found: Bottlenecks) -> None:
     _show_phases(console, found)
 
 
+def time_parts(path: CriticalPath) -> tuple[tuple[str, float], ...]:
+    """Return the names and seconds of the parts of a run's time; an overlap is negative."""
+    return (
+        ("before the path", path.before_s),
+        ("nodes of the path", path.busy_s),
+        ("waiting for other inputs", path.blocked_s),
+        ("waiting to be started", path.waiting_s),
+        ("after the path", path.after_s),
+        *([("overlap", -path.overlap_s)] if path.overlap_s else []),
+    )
+
+
 def _show_phases(console: Console, found: Bottlenecks) -> None:
     table = new_table()
     table.add_column("while there ran")
     for title in ("duration", "hosts' energy", "range"):
         table.add_column(title, justify="right", no_wrap=True)
-    modelled = any(row.method not in (None, "measured") for row in found.stages)
     for phase in found.phases:
-        table.add_row(*_phase(phase, MARK if modelled else ""))
+        table.add_row(*phase_cells(phase, found))
     console.print(table)
     console.print()
     if any(phase.energy_j is not None for phase in found.phases):
@@ -213,12 +211,12 @@ def _show_phases(console: Console, found: Bottlenecks) -> None:
                 "range: from the readings wholly in that time to all that it touches; sensors' too"
             )
         )
-    for line in _idle_lines(found.critical_path):
+    for line in idle_lines(found.critical_path):
         console.print(Text(line))
     console.print()
 
 
-def _idle_lines(path: CriticalPath) -> list[str]:
+def idle_lines(path: CriticalPath) -> list[str]:
     """Say what the time without a node of the path means for who wants a shorter run."""
     lines = []
     if path.idle_s >= IDLE_LIMIT * path.total_s:
@@ -234,10 +232,12 @@ def _idle_lines(path: CriticalPath) -> list[str]:
     return lines
 
 
-def _phase(phase: Phase, mark: str) -> list[str]:
+def phase_cells(phase: Phase, found: Bottlenecks) -> list[str]:
+    """Write a phase: name, duration, the hosts' energy, range."""
     if not phase.duration_s:
         return [phase.name, "-", "-", "-"]
-    energy = mark + format_energy(phase.energy_j) if phase.energy_j is not None else "n/a"
+    modelled = any(row.method not in (None, "measured") for row in found.stages)
+    energy = format_energy_of(phase.energy_j, "modelled" if modelled else "measured")
     gap = f" ({format_duration(phase.uncovered_s)} without)" if phase.uncovered_s >= 1 else ""
     return [
         phase.name,

@@ -12,8 +12,8 @@ from math import fsum
 from typing import TYPE_CHECKING, Any
 
 from nicarbon.notes import count
+from nicarbon.reports.cells import MARK, clean, format_energy_of, format_range, format_share
 from nicarbon.reports.colours import SCALE, fill_of, ink_on
-from nicarbon.reports.terminal import MARK, clean, format_energy_of, format_range, format_share
 from nicarbon.units import format_duration, format_energy, format_mass
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 
 from nicarbon.errors import NicarbonError
 from nicarbon.reports.boxes import INK, SMALL, Scale, box, legend, title
-from nicarbon.reports.terminal import clean
+from nicarbon.reports.cells import clean
 
 if TYPE_CHECKING:
     from nicarbon.graph import FootprintGraph

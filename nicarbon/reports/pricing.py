@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.text import Text
 
 from nicarbon.carbon.price import CarbonRow, Price, carbon_rows
+from nicarbon.reports.cells import MARK, clean, format_range
 from nicarbon.reports.tables import cell
-from nicarbon.reports.terminal import MARK, clean, format_range, new_console, new_table, text_of
+from nicarbon.reports.terminal import new_console, new_table, text_of
 from nicarbon.run import Summary
 from nicarbon.units import format_energy, format_mass, format_mass_range
 

@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Show summaries in a terminal, or as plain text where the output is none.
-
-Names come from pipelines: nothing in them is taken as markup or as a control character.
-"""
+"""Show summaries in a terminal, or as plain text where the output is none."""
 
 from __future__ import annotations
 
 import io
 import shlex
 from collections.abc import Sequence
-from math import fsum, log10
+from math import fsum
 
 from rich import box
 from rich.console import Console
@@ -19,15 +16,21 @@ from rich.text import Text
 from nicarbon.attribution import HostEnergy
 from nicarbon.flow import UNCLASSIFIED
 from nicarbon.notes import count, is_known
+from nicarbon.reports.cells import (
+    MARK,
+    clean,
+    format_share,
+    row_cells,
+    sensors_line,
+    sum_line,
+)
 from nicarbon.rows import Row
 from nicarbon.run import Summary
-from nicarbon.units import J_PER_WH, format_duration, format_energy, format_mass
+from nicarbon.units import format_duration, format_energy
 
 # Wide enough that no line of a plain report is ever broken or cut.
 PLAIN_WIDTH = 10_000
 NARROW = 100
-# Marks an energy that no counter measured.
-MARK = "~"
 
 
 def render(
@@ -111,7 +114,7 @@ def _show(console: Console, summary: Summary, narrow: bool) -> None:
         console.print(Text(clean(f"CO2e at {summary.price}")))
     if _is_marked(summary):
         console.print(Text(f"{MARK} modelled or assumed, not measured: see 'nicarbon doctor'"))
-    for line in (*_unclassified(summary), *summary.notes):
+    for line in (*unclassified(summary), *summary.notes):
         console.print(Text(clean(f"! {line}"), style="yellow"))
 
 
@@ -133,120 +136,17 @@ def _table(summary: Summary, narrow: bool) -> Table:
 
 
 def _cells(row: Row, total: Row, narrow: bool, is_priced: bool) -> list[Text]:
-    mark = MARK if row.method not in (None, "measured") else ""
-    cells = [
-        row.name,
-        format_energy_of(row.energy_j, row.method),
-        format_range(row.energy_low_j, row.energy_high_j),
-        *([(mark if row.carbon_g else "") + format_mass(row.carbon_g)] if is_priced else []),
-        format_share(row.energy_j, total.energy_j),
-        format_duration(row.cpu_s) + ("+" if row.cpu_incomplete else ""),
-        format_duration(row.duration_s),
-        _nodes(row),
-    ]
-    return [Text(clean(cell)) for cell in (cells if narrow else [*cells, row.method or "n/a"])]
-
-
-def _nodes(row: Row) -> str:
-    parts = [f"{row.n_cached} cached"] if row.n_cached else []
-    parts += [f"{row.n_failed} failed"] if row.n_failed else []
-    return f"{row.n_nodes} ({', '.join(parts)})" if parts else str(row.n_nodes)
-
-
-def format_energy_of(energy_j: float | None, method: str | None) -> str:
-    """Write an energy, marked where no counter measured it.
-
-    Examples
-    --------
-    >>> format_energy_of(2.0, "measured"), format_energy_of(2.0, "modelled")
-    ('2 J', '~2 J')
-    >>> format_energy_of(None, None)
-    'n/a'
-    """
-    mark = MARK if energy_j is not None and method not in (None, "measured") else ""
-    return mark + format_energy(energy_j)
-
-
-def format_share(energy_j: float | None, total_j: float | None) -> str:
-    """Write a part of the whole in per cent.
-
-    Examples
-    --------
-    >>> [format_share(*parts) for parts in ((1.0, 3.0), (1.0, 1e6), (None, 1.0), (1.0, 0.0))]
-    ['33.3 %', '<0.1 %', 'n/a', 'n/a']
-    """
-    if energy_j is None or not total_j:
-        return "n/a"
-    percent = 100 * energy_j / total_j
-    return f"{percent:.1f} %" if percent >= 0.05 or not energy_j else "<0.1 %"
-
-
-def format_range(low_j: float | None, high_j: float | None) -> str:
-    """Write a range of energy, in the unit of its high end.
-
-    Examples
-    --------
-    >>> format_range(8.4, 15.7), format_range(0, 7200), format_range(None, None)
-    ('8.4-15.7 J', '0-2 Wh', 'n/a')
-    """
-    if low_j is None or high_j is None:
-        return "n/a"
-    high, unit = format_energy(high_j).split(" ")
-    low = format_energy(low_j).split(" ")
-    if low[1] != unit:
-        scale = _unit(high_j)[0]
-        low = [f"{low_j / scale:.2g}" if low_j else "0", unit]
-    return f"{low[0]}-{high} {unit}"
-
-
-def _unit(energy_j: float) -> tuple[float, str]:
-    if abs(energy_j) < J_PER_WH:
-        return 1.0, "J"
-    return (J_PER_WH, "Wh") if abs(energy_j) < 1000 * J_PER_WH else (1000 * J_PER_WH, "kWh")
+    cells = row_cells(row, total, is_priced)
+    return [Text(clean(cell)) for cell in (cells[:-1] if narrow else cells)]
 
 
 def _show_host(console: Console, host: HostEnergy, label: str) -> None:
-    sensors = [
-        f"{sensor.name} {sensor.method} ("
-        + ", ".join(d.name for d in sensor.domains if d.account)
-        + ")"
-        for sensor in host.sensors
-        if any(domain.account for domain in sensor.domains)
-    ]
-    known = ", ".join(sensors) if sensors else "no sensor"
-    console.print(Text(clean(f"host {label}: {known}")))
+    console.print(Text(clean(f"host {label}: {sensors_line(host)}")))
     if is_known(host):
         console.print(Text(f"  {sum_line(host)}"))
     for sensor in host.sensors:
         if sensor.note:
             console.print(Text(clean(f"  {sensor.name}: {sensor.note}")))
-
-
-def sum_line(host: HostEnergy) -> str:
-    """Write a host's account so that the printed numbers can be added up by eye."""
-    scale, unit = _unit(host.energy_j)
-    size = abs(host.energy_j) / scale
-    decimals = max(0, 3 - int(log10(size))) if size > 0 else 1
-    parts = [
-        f"{name} {value / scale:.{decimals}f}"
-        for name, value in (
-            ("nodes", host.nodes_j),
-            ("engine", host.engine_j),
-            ("meter", host.meter_j),
-            ("other", host.other_j),
-            ("unattributed", host.unattributed_j),
-        )
-    ]
-    measured = all(
-        s.method == "measured" for s in host.sensors if any(d.account for d in s.domains)
-    )
-    what = "counter" if measured else "model"
-    share = f", {100 * host.nodes_j / host.energy_j:.0f} % in nodes" if host.energy_j else ""
-    total, low, high = (
-        f"{value / scale:.{decimals}f}"
-        for value in (host.energy_j, host.energy_low_j, host.energy_high_j)
-    )
-    return f"{' + '.join(parts)} = {what} {total} {unit} ({low}-{high}){share}"
 
 
 def _coverage(summary: Summary) -> str:
@@ -260,7 +160,8 @@ def _is_marked(summary: Summary) -> bool:
     return any(row.method not in (None, "measured") for row in summary.rows)
 
 
-def _unclassified(summary: Summary) -> list[str]:
+def unclassified(summary: Summary) -> list[str]:
+    """Say how much of a run no stage rule fits."""
     rows = [row for row in summary.rows if summary.by == "stage" and row.name == UNCLASSIFIED]
     total_j = summary.total.energy_j
     return [
@@ -287,12 +188,12 @@ def _show_together(console: Console, summaries: Sequence[Summary]) -> None:
 def _how_to_price(summaries: Sequence[Summary]) -> list[Text]:
     """Say how the first run that has energy and no price gets one."""
     unpriced = [s for s in summaries if s.price is None and s.total.energy_j is not None]
-    return [
-        Text(
-            clean(f"grams: nicarbon price {shlex.quote(s.path)} --country CODE (or --intensity G)")
-        )
-        for s in unpriced[:1]
-    ]
+    return [Text(clean(f"grams: {pricing_command(s.path)}")) for s in unpriced[:1]]
+
+
+def pricing_command(path: str) -> str:
+    """Return the command that prices a run."""
+    return f"nicarbon price {shlex.quote(path)} --country CODE (or --intensity G)"
 
 
 def _next(summaries: Sequence[Summary], command: str) -> Text:
@@ -300,8 +201,3 @@ def _next(summaries: Sequence[Summary], command: str) -> Text:
     paths = " ".join(shlex.quote(summary.path) for summary in summaries[:1])
     deeper = "--by node" if summaries[0].by == "stage" else f"--by {summaries[0].by} --format tsv"
     return Text(clean(f"next: nicarbon summary {paths} {deeper}{command}"))
-
-
-def clean(text: str) -> str:
-    """Replace what a terminal would act on instead of showing it."""
-    return "".join(character if character.isprintable() else "�" for character in text)

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures and names as text, the same in a terminal and on a page.
+
+Names come from pipelines: `clean` leaves nothing in them that a terminal would obey.
+"""
+
+from __future__ import annotations
+
+from math import log10
+from typing import NamedTuple
+
+from nicarbon.attribution import HostEnergy
+from nicarbon.rows import Row
+from nicarbon.units import energy_unit, format_duration, format_energy, format_mass
+
+# Marks an energy that no counter measured.
+MARK = "~"
+
+
+def row_cells(row: Row, total: Row, is_priced: bool) -> list[str]:
+    """Write a row: name, energy, range, grams if priced, share, CPU time, duration, nodes, method.
+
+    Parameters
+    ----------
+    row, total : Row
+        The row, and the one that it is a share of.
+    is_priced : bool
+        Whether there is a cell for grams.
+    """
+    mark = MARK if row.carbon_g and row.method not in (None, "measured") else ""
+    return [
+        row.name,
+        format_energy_of(row.energy_j, row.method),
+        format_range(row.energy_low_j, row.energy_high_j),
+        *([mark + format_mass(row.carbon_g)] if is_priced else []),
+        format_share(row.energy_j, total.energy_j),
+        format_duration(row.cpu_s) + ("+" if row.cpu_incomplete else ""),
+        format_duration(row.duration_s),
+        _nodes(row),
+        row.method or "n/a",
+    ]
+
+
+def _nodes(row: Row) -> str:
+    parts = [f"{row.n_cached} cached"] if row.n_cached else []
+    parts += [f"{row.n_failed} failed"] if row.n_failed else []
+    return f"{row.n_nodes} ({', '.join(parts)})" if parts else str(row.n_nodes)
+
+
+def format_energy_of(energy_j: float | None, method: str | None) -> str:
+    """Write an energy, marked where no counter measured it.
+
+    Examples
+    --------
+    >>> format_energy_of(2.0, "measured"), format_energy_of(2.0, "modelled")
+    ('2 J', '~2 J')
+    >>> format_energy_of(None, None)
+    'n/a'
+    """
+    mark = MARK if energy_j is not None and method not in (None, "measured") else ""
+    return mark + format_energy(energy_j)
+
+
+def format_share(energy_j: float | None, total_j: float | None) -> str:
+    """Write a part of an energy in per cent; ``n/a`` where there is no whole.
+
+    Examples
+    --------
+    >>> format_share(1.0, 3.0), format_share(None, 1.0), format_share(1.0, 0.0)
+    ('33.3 %', 'n/a', 'n/a')
+    """
+    return percent(None if energy_j is None or not total_j else energy_j / total_j)
+
+
+def percent(share: float | None) -> str:
+    """Write a part of the whole in per cent.
+
+    Examples
+    --------
+    >>> percent(0.3333), percent(1e-6), percent(0.0), percent(None)
+    ('33.3 %', '<0.1 %', '0.0 %', 'n/a')
+    """
+    if share is None:
+        return "n/a"
+    return f"{100 * share:.1f} %" if share >= 0.0005 or not share else "<0.1 %"
+
+
+def format_range(low_j: float | None, high_j: float | None) -> str:
+    """Write a range of energy, in the unit of its high end.
+
+    Examples
+    --------
+    >>> format_range(8.4, 15.7), format_range(0, 7200), format_range(None, None)
+    ('8.4-15.7 J', '0-2 Wh', 'n/a')
+    """
+    if low_j is None or high_j is None:
+        return "n/a"
+    high, unit = format_energy(high_j).split(" ")
+    low = format_energy(low_j).split(" ")
+    if low[1] != unit:
+        scale = energy_unit(high_j)[0]
+        low = [f"{low_j / scale:.2g}" if low_j else "0", unit]
+    return f"{low[0]}-{high} {unit}"
+
+
+def sensors_line(host: HostEnergy) -> str:
+    """Name the sensors whose domains are a host's energy, each with its method."""
+    sensors = [
+        f"{sensor.name} {sensor.method} ("
+        + ", ".join(d.name for d in sensor.domains if d.account)
+        + ")"
+        for sensor in host.sensors
+        if any(domain.account for domain in sensor.domains)
+    ]
+    return ", ".join(sensors) if sensors else "no sensor"
+
+
+class Account(NamedTuple):
+    """A host's sum as text, all in one unit and with as many decimals.
+
+    Attributes
+    ----------
+    parts : tuple of (str, str)
+        Names and numbers that add up to the total.
+    source : str
+        ``counter`` or ``model``.
+    total, low, high, unit : str
+        The host's energy and its range.
+    """
+
+    parts: tuple[tuple[str, str], ...]
+    source: str
+    total: str
+    low: str
+    high: str
+    unit: str
+
+
+def account(host: HostEnergy) -> Account:
+    """Write a host's account so that the printed numbers can be added up by eye."""
+    scale, unit = energy_unit(host.energy_j)
+    size = abs(host.energy_j) / scale
+    decimals = max(0, 3 - int(log10(size))) if size > 0 else 1
+    measured = all(
+        s.method == "measured" for s in host.sensors if any(d.account for d in s.domains)
+    )
+
+    def written(energy_j: float) -> str:
+        return f"{energy_j / scale:.{decimals}f}"
+
+    return Account(
+        parts=tuple((name, written(energy_j)) for name, energy_j in sum_parts(host)),
+        source="counter" if measured else "model",
+        total=written(host.energy_j),
+        low=written(host.energy_low_j),
+        high=written(host.energy_high_j),
+        unit=unit,
+    )
+
+
+def sum_parts(host: HostEnergy) -> tuple[tuple[str, float], ...]:
+    """Return the names and joules of the parts of a host's energy."""
+    return (
+        ("nodes", host.nodes_j),
+        ("engine", host.engine_j),
+        ("meter", host.meter_j),
+        ("other", host.other_j),
+        ("unattributed", host.unattributed_j),
+    )
+
+
+def sum_line(host: HostEnergy) -> str:
+    """Write a host's account in one line."""
+    told = account(host)
+    parts = " + ".join(f"{name} {number}" for name, number in told.parts)
+    share = f", {100 * host.nodes_j / host.energy_j:.0f} % in nodes" if host.energy_j else ""
+    return f"{parts} = {told.source} {told.total} {told.unit} ({told.low}-{told.high}){share}"
+
+
+def clean(text: str) -> str:
+    """Replace what a terminal would act on instead of showing it."""
+    return "".join(character if character.isprintable() else "�" for character in text)

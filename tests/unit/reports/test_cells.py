@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+import doctest
+
+import pytest
+
+from nicarbon.records import Domain, Sensor
+from nicarbon.reports import cells
+from nicarbon.reports.cells import account, clean, row_cells, sensors_line, sum_line
+
+
+def test_examples_in_docstrings():
+    assert doctest.testmod(cells).failed == 0
+
+
+def test_a_row_is_written_with_or_without_grams(run_folders):
+    spans = [
+        run_folders.span("wf.strip", 0, 2, 20.0, cpu_incomplete="no perf", method="modelled"),
+        run_folders.cached("wf.mask"),
+    ]
+    summary = run_folders.run(spans).summary()
+    row = summary.total
+    assert row_cells(row, summary.total, False) == [
+        "total",
+        "~20 J",
+        "19-21 J",
+        "100.0 %",
+        "2 s+",
+        "2 s",
+        "2 (1 cached)",
+        "modelled",
+    ]
+    assert row_cells(row, summary.total, True)[3] == "n/a"
+
+
+def test_an_account_adds_up_in_one_unit(run_folders):
+    big = run_folders.host(nodes_j=7.2e6, energy_j=7.2e6 + 40.0, energy_high_j=7.56e6)
+    told = account(big)
+    assert told.unit == "kWh"
+    assert sum(float(number) for _, number in told.parts) == pytest.approx(float(told.total))
+    assert sum_line(big).endswith("= counter 2.000 kWh (0.000-2.100), 100 % in nodes")
+
+
+def test_only_sensors_of_the_account_are_named(run_folders):
+    check = Sensor("psys", "measured", (Domain("psys", "psys", account=False),))
+    host = run_folders.host(sensors=(run_folders.RAPL, check))
+    assert sensors_line(host) == "rapl measured (package-0)"
+    assert sensors_line(run_folders.host(sensors=(check,))) == "no sensor"
+
+
+@pytest.mark.parametrize("character", ["\x1b", "\r", "\u2028", "\u202e", "\ud800", "\x00"])
+def test_what_is_obeyed_and_not_shown_is_replaced(character):
+    assert clean(f"a{character}b") == "a\ufffdb"
