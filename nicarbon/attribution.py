@@ -44,6 +44,8 @@ class SpanEnergy(msgspec.Struct, frozen=True):
         The part above the calibrated idle power.
     method : str
         ``measured``, ``modelled`` or ``assumed``: the weakest of the sensors that it rests on.
+    inputs_hash : str or None
+        What the engine makes of the node's inputs.
     """
 
     span: str
@@ -65,6 +67,7 @@ class SpanEnergy(msgspec.Struct, frozen=True):
     parent: str | None = None
     map_node: str | None = None
     index: int | None = None
+    inputs_hash: str | None = None
 
 
 class HostEnergy(msgspec.Struct, frozen=True):
@@ -326,6 +329,7 @@ def _span(
         parent=start.parent,
         map_node=start.map_node,
         index=start.index,
+        inputs_hash=end.inputs_hash if end else None,
     )
 
 
@@ -343,6 +347,7 @@ def _never_called(node_files: Iterable[NodeFile], method: str) -> list[SpanEnerg
             cpu_s=0.0,
             energy_j=None,
             method=method,
+            inputs_hash=line.inputs_hash,
         )
         for file in node_files
         for i, line in enumerate(line for line in file.lines if isinstance(line, Cached))

@@ -158,6 +158,8 @@ class End(msgspec.Struct, frozen=True, tag="end", tag_field="kind"):
         Why CPU seconds may be missing.
     error : str or None
         Class of the exception.
+    inputs_hash : str or None
+        What the engine makes of the node's inputs: the same hash, the same result.
     """
 
     span: str
@@ -169,14 +171,16 @@ class End(msgspec.Struct, frozen=True, tag="end", tag_field="kind"):
     cpu_perf_s: float | None = None
     cpu_incomplete: str | None = None
     error: str | None = None
+    inputs_hash: str | None = None
 
 
 class Cached(msgspec.Struct, frozen=True, tag="cached", tag_field="kind"):
-    """The engine found a node's result and did not call it."""
+    """The engine found a node's result and did not call it; `inputs_hash` as in `End`."""
 
     node: str
     t_monotonic_ns: int
     t_unix_ns: int
+    inputs_hash: str | None = None
 
 
 class Host(msgspec.Struct, frozen=True, tag="host", tag_field="kind"):

@@ -8,12 +8,11 @@ until a node runs.
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
+from nicarbon.engines.nipype_elements import elements_metered
 from nicarbon.meter import span
 from nicarbon.meter.recorder import RunContext
 
@@ -101,9 +100,10 @@ class Envelope:
         path = _result_path(node)
         before = _identity(path)
         try:
-            if not hasattr(node, "iterfield"):
+            is_map_node = hasattr(node, "iterfield")
+            if not is_map_node and place is None:
                 return node.run(updatehash=updatehash)
-            with self._elements_metered():
+            with elements_metered(self._element if is_map_node else None):
                 return node.run(updatehash=updatehash)
         except BaseException as exception:
             outcome, error = "failed", type(exception).__name__
@@ -111,32 +111,11 @@ class Envelope:
         finally:
             if outcome == "ran" and before is not None and before == _identity(path):
                 outcome = "cached"
-            span.end(context, started, outcome, error)
+            span.end(context, started, outcome, error, inputs_hash(node))
 
     def _element(self, node: Any, index: int) -> Envelope:
         context, name, _ = self._nicarbon_of
         return Envelope(node, context, f"{name}[{index}]", (name, index))
-
-    @contextlib.contextmanager
-    def _elements_metered(self) -> Iterator[None]:
-        """While a MapNode runs its elements in its own process, meter each of them."""
-        from nipype.pipeline.engine import nodes as module
-
-        runner = getattr(module, "_node_runner", None)
-        if runner is None:  # A nipype that runs elements otherwise: they count with their MapNode.
-            yield
-            return
-
-        def metered(elements: Any, *args: Any, **kwargs: Any) -> Any:
-            module._node_runner = runner  # A MapNode inside an element is its own affair.
-            envelopes = ((i, self._element(element, i)) for i, element in elements)
-            return runner(envelopes, *args, **kwargs)
-
-        module._node_runner = metered
-        try:
-            yield
-        finally:
-            module._node_runner = runner
 
 
 def plain(node: Any) -> Any:
@@ -147,6 +126,15 @@ def plain(node: Any) -> Any:
 def _arrive(node: Any, context: Any, name: str, place: tuple[str, int] | None) -> Envelope:
     """Unpickle an envelope in the process that runs the node."""
     return Envelope(node, RunContext(*context), name, place)
+
+
+def inputs_hash(node: Any) -> str | None:
+    """Return what nipype made of the node's inputs, if it came so far; computes nothing."""
+    try:
+        value = node._hashvalue
+    except Exception:
+        return None
+    return value if isinstance(value, str) else None
 
 
 def _result_path(node: Any) -> str | None:

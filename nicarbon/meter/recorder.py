@@ -128,7 +128,13 @@ class Meter:
         self._write(record)
         return span
 
-    def end(self, span: Span, outcome: str, error: str | None = None) -> None:
+    def end(
+        self,
+        span: Span,
+        outcome: str,
+        error: str | None = None,
+        inputs_hash: str | None = None,
+    ) -> None:
         """Record that a node ended.
 
         Parameters
@@ -139,6 +145,8 @@ class Meter:
             ``ran``, ``cached`` or ``failed``.
         error : str, optional
             Class of the exception.
+        inputs_hash : str, optional
+            What the engine makes of the node's inputs: the same hash, the same result.
         """
         record = {
             "kind": "end",
@@ -155,6 +163,8 @@ class Meter:
                 record.update(self._cpu(span, after))
                 if error is not None:
                     record["error"] = error
+                if inputs_hash is not None:
+                    record["inputs_hash"] = inputs_hash
                 self._write(record)
             finally:
                 self._leave_orphans()
@@ -162,16 +172,17 @@ class Meter:
             younger = after.children - self._elders
             subreaper.reap_adopted(self.proc, younger, self._session)
 
-    def cached(self, node: str) -> None:
+    def cached(self, node: str, inputs_hash: str | None = None) -> None:
         """Record that the engine found a node's result without calling it."""
-        self._write(
-            {
-                "kind": "cached",
-                "node": node,
-                "t_monotonic_ns": time.monotonic_ns(),
-                "t_unix_ns": time.time_ns(),
-            }
-        )
+        record = {
+            "kind": "cached",
+            "node": node,
+            "t_monotonic_ns": time.monotonic_ns(),
+            "t_unix_ns": time.time_ns(),
+        }
+        if inputs_hash is not None:
+            record["inputs_hash"] = inputs_hash
+        self._write(record)
 
     def close(self) -> None:
         """Close what is kept open between nodes; a later node opens it again."""

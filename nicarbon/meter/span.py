@@ -33,20 +33,26 @@ def begin(
         return None
 
 
-def end(context: RunContext, span: Span | None, outcome: str, error: str | None = None) -> None:
+def end(
+    context: RunContext,
+    span: Span | None,
+    outcome: str,
+    error: str | None = None,
+    inputs_hash: str | None = None,
+) -> None:
     """Record that a node ended. Never raises."""
     if span is None:
         return
     try:
-        meter_of(context).end(span, outcome, error)
+        meter_of(context).end(span, outcome, error, inputs_hash)
     except Exception as problem:
         fail(problem)
 
 
-def cached(context: RunContext, node: str) -> None:
+def cached(context: RunContext, node: str, inputs_hash: str | None = None) -> None:
     """Record a node whose result the engine found without calling it. Never raises."""
     try:
-        meter_of(context).cached(node)
+        meter_of(context).cached(node, inputs_hash)
     except Exception as error:
         fail(error)
 

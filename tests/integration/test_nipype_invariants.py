@@ -188,6 +188,23 @@ def test_cached_nodes_are_recorded_as_cached(workflow, read_run, tmp_path, name)
     assert [e["outcome"] for e in run.end_of["top.full"]] == ["ran"]
 
 
+@pytest.mark.parametrize("name", ["Linear", "MultiProc-forkserver"])
+def test_the_hash_that_is_recorded_is_nipypes_own(workflow, read_run, tmp_path, name):
+    plugin, plugin_args = PLUGINS[name]
+    hashes = []
+    for turn in ("ran", "cached"):
+        done = workflow("every_kind", plugin, tmp_path / turn, plugin_args=plugin_args)
+        run = read_run(tmp_path / turn)
+        found = {(r["node"], r.get("inputs_hash")) for r in run.cached}
+        found |= {(run.by_span[e["span"]]["node"], e.get("inputs_hash")) for e in run.ends}
+        hashes.append(found)
+    on_disk = {path.stem.removeprefix("_0x") for path in done.base.rglob("_0x*.json")}
+    # The node that replaces run() never asks nipype for a hash.
+    assert {node for node, value in hashes[0] if value is None} == {"top.full"}
+    assert {value for _, value in hashes[0]} - {None} == on_disk
+    assert {pair for pair in hashes[1] if pair[0] != "top.full"} <= hashes[0]
+
+
 def _normalised(text):
     """Leave out of a message what differs between two plain runs: times, numbers of processes."""
     text = re.sub(r"\d{8}-\d{6}", "TIME", text)

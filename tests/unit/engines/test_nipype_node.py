@@ -224,6 +224,33 @@ def test_elements_of_elements_are_named_by_both_places(tmp_path, session, module
     assert names == ["wf.m[0][0]", "wf.m[0][1]", "wf.m[0]", "wf.m"]
 
 
+def test_elements_are_metered_at_each_attempt_of_their_map_node(tmp_path, session, module):
+    node = FakeMapNode(tmp_path, "m")
+    serial(node, module)
+    once, node.todo = node.todo, lambda: (once(), once())
+    Envelope(node, session.context, "wf.m").run()
+    assert [name for name, _ in session.nodes()] == ["wf.m[0]", "wf.m[1]"] * 2 + ["wf.m"]
+
+
+def test_a_map_node_that_runs_inside_an_element_is_that_elements_own(tmp_path, session, module):
+    inner, element, node = FakeMapNode(tmp_path), FakeNode(tmp_path), FakeMapNode(tmp_path, "m")
+    serial(inner, module)
+    element.todo = inner.run
+    node.get_subnodes = lambda: [element]
+    serial(node, module)
+    Envelope(node, session.context, "wf.m").run()
+    assert [name for name, _ in session.nodes()] == ["wf.m[0]", "wf.m"]
+
+
+def test_the_hash_of_the_inputs_is_kept_where_nipype_made_one(envelope, node, session):
+    envelope.run()
+    node._hashvalue = "0a1b"
+    envelope.run()
+    node._hashvalue = None
+    envelope.run()
+    assert [r.get("inputs_hash") for r in session.records("end")] == [None, "0a1b", None]
+
+
 def test_a_nipype_without_that_function_still_runs(tmp_path, session, module, monkeypatch):
     monkeypatch.delattr(module, "_node_runner")
     assert Envelope(FakeMapNode(tmp_path), session.context, "wf.m").run() == "result"
