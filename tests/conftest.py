@@ -1,10 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests of several folders share; imported by path, as tests are no package."""
+"""What tests of several folders share: how they run programs and read what was recorded."""
+
+from __future__ import annotations
 
 import importlib.util
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+SUPPORT = Path(__file__).with_name("support")
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +24,112 @@ def run_folders():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def _environment(**more):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("NICARBON_")}
+    env["PYTHONPATH"] = os.pathsep.join([str(SUPPORT), *sys.path[1:]])
+    env.update(NIPYPE_NO_ET="1", NO_ET="1", PYTHONWARNINGS="default", **more)
+    return env
+
+
+@pytest.fixture
+def read_run():
+    """Read a run folder's lines, without any of the package's own readers."""
+
+    def read(run_dir):
+        run_dir = Path(run_dir)
+        found = {"starts": [], "ends": [], "cached": [], "drivers": [], "processes": []}
+        for path in sorted(run_dir.glob("nodes-*.jsonl")):
+            for line in path.read_text().splitlines():
+                record = json.loads(line)
+                group = {"start": "starts", "end": "ends", "driver": "drivers"}.get(
+                    record["kind"], record["kind"]
+                )
+                found[{"process": "processes"}.get(group, group)].append(record)
+        found["graphs"] = [json.loads(p.read_text()) for p in sorted(run_dir.glob("graph-*.json"))]
+        found["samples"] = [
+            json.loads(line)
+            for path in sorted(run_dir.glob("samples-*.jsonl"))
+            for line in path.read_text().splitlines()
+        ]
+        found["by_span"] = {r["span"]: r for r in found["starts"]}
+        found["end_of"] = {}
+        for end in found["ends"]:
+            node = found["by_span"][end["span"]]["node"]
+            found["end_of"].setdefault(node, []).append(end)
+        return SimpleNamespace(**found)
+
+    return read
+
+
+@pytest.fixture
+def workflow(tmp_path):
+    """Run a workflow of `run_nodes` in a process of its own."""
+
+    def run(name, plugin="Linear", run_dir=None, launcher=(), check=True, **spec):
+        base = str(spec.pop("base", tmp_path / "work"))
+        os.makedirs(base, exist_ok=True)
+        log = tmp_path / "log.txt"
+        counter = tmp_path / "counter"
+        before = log.read_text() if log.exists() else ""
+        env = _environment(
+            NICARBON_TEST_LOG=str(log), NICARBON_TEST_COUNTER=str(counter), **spec.pop("env", {})
+        )
+        spec.update(workflow=name, plugin=plugin, base=base)
+        if run_dir is not None and not launcher:
+            spec["run_dir"] = str(run_dir)
+        # A script of its own: what the nodes are made of is then named by its module in pickles.
+        script = tmp_path / "program.py"
+        script.write_text("import run_nodes\nif __name__ == '__main__':\n    run_nodes.main()\n")
+        done = subprocess.run(
+            [*(launcher or [sys.executable]), str(script), json.dumps(spec)],
+            env=env,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        lines = [line for line in done.stdout.splitlines() if line.startswith("ENDED ")]
+        if check:
+            assert done.returncode == 0, done.stderr[-3000:]
+            assert "metering failed" not in done.stderr, done.stderr[-3000:]
+        return SimpleNamespace(
+            ended=json.loads(lines[-1][6:]) if lines else None,
+            all_ended=[json.loads(line[6:]) for line in lines],
+            stderr=done.stderr,
+            stdout=done.stdout,
+            code=done.returncode,
+            ran=(log.read_text() if log.exists() else "")[len(before) :].splitlines(),
+            base=Path(base),
+        )
+
+    return run
+
+
+@pytest.fixture
+def environment():
+    """Return the environment of a test's subprocess."""
+    return _environment
+
+
+@pytest.fixture
+def script(tmp_path, environment):
+    """Run a Python script, by ``nicarbon run`` unless told otherwise."""
+
+    def run(text, *arguments, metered=True, run_dir="run", options=(), timeout=60):
+        path = tmp_path / "script.py"
+        path.write_text(text)
+        command = [sys.executable]
+        if metered:
+            command += ["-m", "nicarbon", "run", "-o", str(tmp_path / run_dir), *options]
+        return subprocess.run(
+            [*command, str(path), *arguments],
+            env=environment(NICARBON_TEST_LOG=str(tmp_path / "log.txt")),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    return run

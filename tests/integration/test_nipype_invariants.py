@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import ast
-import gzip
 import json
-import pickletools
 import re
 import shutil
 import subprocess
@@ -15,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from science import assert_no_pickle_names_us, science, snapshot
 
 N_NODES = 21
 POOLS = {
@@ -24,47 +23,6 @@ POOLS = {
     "LegacyMultiProc": ("LegacyMultiProc", {"n_procs": 2}),
 }
 PLUGINS = {"Linear": ("Linear", {}), **POOLS}
-
-
-def snapshot(base):
-    """Return each file's bytes and time, crash files left out."""
-    return {
-        str(path.relative_to(base)): (path.stat().st_mtime_ns, path.read_bytes())
-        for path in sorted(base.rglob("*"))
-        if path.is_file()
-    }
-
-
-def unzipped(path):
-    with gzip.open(path) as file:
-        return file.read()
-
-
-def science(base):
-    """Return what a run leaves, by kind of file, times and machine left out."""
-    files = {"hash": {}, "pickle": {}, "output": {}, "names": set()}
-    for path in sorted(base.rglob("*")):
-        name = str(path.relative_to(base))
-        files["names"].add(name)
-        if not path.is_file():
-            continue
-        if path.name.startswith("_0x"):
-            files["hash"][name] = path.read_bytes()
-        elif path.name in ("_node.pklz", "_inputs.pklz"):
-            files["pickle"][name] = unzipped(path)
-        elif path.name.startswith("out_") or path.name in ("joined.txt", "cmd.txt"):
-            files["output"][name] = path.read_bytes()
-    return files
-
-
-def assert_no_pickle_names_us(base):
-    """Look for the names of classes and modules: a traceback may show a frame of ours, as text."""
-    for path in base.rglob("*.pklz"):
-        pickled = unzipped(path)
-        start = pickled.index(b"\x80\x04") if pickled.startswith(b"{") else 0
-        for _, argument, _ in pickletools.genops(pickled[start:]):
-            if isinstance(argument, str):
-                assert not re.fullmatch(r"nicarbon(\.\w+)*( \w+)?", argument), path
 
 
 @pytest.mark.parametrize("first", ["plain", "metered"])
