@@ -23,6 +23,7 @@ VERBS = {
     "summary": "show where the energy of runs went",
     "price": "say how many grams of CO2 equivalent runs emitted",
     "bottleneck": "show what limited a run, and where it could save",
+    "figure": "draw where the energy of runs went, for a paper",
     "doctor": "show which sensors work here, and how to enable the others",
 }
 
@@ -35,6 +36,7 @@ examples:
   nicarbon price RUN --country CAN --region quebec
                                            how many grams that emitted
   nicarbon bottleneck RUN                  what limited its time and its energy
+  nicarbon figure RUN -o energy.pdf        the stages as a figure for a paper
   nicarbon doctor                          which sensors work here, and how to enable the others
 """
 

@@ -21,6 +21,7 @@ HEAVY = {
     "msgspec",
     "numpy",
     "networkx",
+    "matplotlib",
     "nipype",
     "psutil",
     "pynvml",

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``nicarbon figure``: where the energy of runs went, as a figure for a paper."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+
+from nicarbon.cli.summary import add_rows, expand, repeat
+from nicarbon.errors import NicarbonError, StageRuleError
+from nicarbon.files import write_whole
+from nicarbon.run import Run
+
+_FORMATS = ("pdf", "svg", "png")
+# Narrower there is no room for bars beside their names; no page is wider.
+_WIDTHS_MM = (60.0, 400.0)
+_WIDTH_MM = 180.0
+
+_EXAMPLES = """\
+examples:
+  nicarbon figure RUN -o energy.pdf                 two columns wide, by stage
+  nicarbon figure RUN -o energy.svg --width 85      one column
+  nicarbon figure RUN -o nodes.png --by node        the nodes that used most
+  nicarbon figure 'nicarbon-runs/*' -o runs.pdf     a page for each run
+
+The whiskers are the range of each figure. More than 12 bars are too many: the smallest become one.
+Text stays text that can be searched and edited; the same run gives the same file.
+It is drawn by matplotlib: pip install 'nicarbon[report]'.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this verb's arguments to its parser."""
+    parser.epilog = _EXAMPLES
+    parser.add_argument(
+        "runs",
+        metavar="RUN",
+        nargs="+",
+        help="a run folder, or a pattern such as 'nicarbon-runs/*'",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        required=True,
+        help="what to write: .pdf, .svg or .png; several runs need .pdf",
+    )
+    add_rows(parser)
+    parser.add_argument(
+        "--width",
+        metavar="MM",
+        type=float,
+        default=_WIDTH_MM,
+        help="width in millimetres, such as 85 for one column (60 to 400, default: 180)",
+    )
+    parser.add_argument(
+        "--scale",
+        choices=("auto", "linear", "log"),
+        default="auto",
+        help="of the axis (default: whichever shows the ranges)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw the runs into one file.
+
+    Returns
+    -------
+    int
+        0, or 2 if any run could not be drawn.
+    """
+    kind = os.path.splitext(args.output)[1].lower().lstrip(".")
+    if kind not in _FORMATS:
+        raise NicarbonError(f"{args.output}: name a file that ends in .pdf, .svg or .png")
+    least, most = _WIDTHS_MM
+    if not least <= args.width <= most:
+        raise NicarbonError(f"a width of {args.width:g} mm: give {least:g} to {most:g}")
+    paths, unmatched = expand(args.runs)
+    if len(paths) > 1 and kind != "pdf":
+        raise NicarbonError(
+            f"{args.output}: {len(paths)} runs are as many pages: name a .pdf, or give one run"
+        )
+    from nicarbon.reports.bars import bars_of
+    from nicarbon.reports.figure import draw
+
+    pages, drawn, failed = [], [], [f"{pattern}: no folder matches" for pattern in unmatched]
+    for path in paths:
+        try:
+            pages.append(bars_of(Run.open(path).summary(args.by, args.stages), args.scale))
+            drawn.append(path)
+        except StageRuleError:
+            raise  # the user's rules are wrong for every run alike
+        except NicarbonError as error:
+            failed.append(str(error))
+    if pages:
+        write_whole(args.output, draw(pages, kind, args.width))
+        print(f"wrote {args.output}")
+        print(f"next: nicarbon methods {shlex.quote(drawn[0])}{repeat(args.stages)}")
+    for message in failed:
+        print(f"nicarbon: {message}", file=sys.stderr)
+    return 2 if failed else 0
