@@ -1,6 +1,7 @@
-# Two commands on a fresh machine, each sets up all that it needs:
+# Commands on a fresh machine, each sets up all that it needs:
 #   make demo   meter a real structural pipeline on a real head   (T1W=scan.nii.gz for your own)
 #   make test   style, types, architecture and every test
+#   make docs   the pages, in docs/_build/html
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # As pip does: trust the machine's own certificates (a proxy's, say).
 export UV_SYSTEM_CERTS = 1
 
-.PHONY: demo test check clean
+.PHONY: demo test check docs clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -34,7 +35,10 @@ $(VENV)/.demo-installed: pyproject.toml | $(BIN)/python
 	$(call install,demo)
 
 $(VENV)/.test-installed: pyproject.toml | $(BIN)/python
-	$(call install,test$(comma)demo)
+	$(call install,test$(comma)demo$(comma)docs)
+
+$(VENV)/.docs-installed: pyproject.toml | $(BIN)/python
+	$(call install,docs)
 
 comma := ,
 
@@ -54,6 +58,11 @@ test: check
 	$(BIN)/python workflows/get_demo_image.py
 	$(BIN)/pytest
 
+# -E: what is taken from the program, such as --help, is no file that Sphinx sees change.
+docs: $(VENV)/.docs-installed
+	@$(BIN)/sphinx-build -q -E -W --keep-going -n docs docs/_build/html
+	@echo "The pages are in docs/_build/html/index.html"
+
 clean:
-	rm -rf $(VENV) .cache demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+	rm -rf $(VENV) .cache demo-output docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis \
 	  .import_linter_cache

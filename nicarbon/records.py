@@ -21,7 +21,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
     busy_w : tuple of float
         Watts above idle for each busy CPU, that is joules a CPU second.
     source : str
-        Where the curve comes from.
+        Where the curve comes from, in a sentence.
     """
 
     idle_w: tuple[float, float, float]
@@ -71,6 +71,8 @@ class Sensor(msgspec.Struct, frozen=True):
         ``rapl``, ``virtual``, ``replay`` ...
     method : str
         ``measured``, ``modelled`` or ``assumed``.
+    domains : tuple of Domain
+        Its counters, or its power curve.
     relative_error : float
         Half width of the range of what it reads, as a fraction; 0 where the model has its own.
     note : str
@@ -87,8 +89,23 @@ class Sensor(msgspec.Struct, frozen=True):
 class Process(msgspec.Struct, frozen=True, tag="process", tag_field="kind"):
     """First line of a ``nodes-*.jsonl`` file: the process that writes it.
 
-    `key` is ``<host>-<pid>-<starttime>``; `driver` is the key of the driver in whose process tree
-    it is, or None.
+    Attributes
+    ----------
+    host : str
+        First 12 hexadecimal digits of the boot id.
+    hostname : str
+        The host's name.
+    pid : int
+        Process number.
+    starttime : int
+        When the process started, in clock ticks since boot, as in ``/proc/PID/stat``: process
+        numbers are used again, the pair is not.
+    key : str
+        ``<host>-<pid>-<starttime>``: this process and no other. It is in the file's name.
+    driver : str or None
+        Key of the driver in whose process tree it is.
+    schema_version : str
+        Version of the format.
     """
 
     host: str
@@ -101,9 +118,18 @@ class Process(msgspec.Struct, frozen=True, tag="process", tag_field="kind"):
 
 
 class Driver(msgspec.Struct, frozen=True, tag="driver", tag_field="kind"):
-    """The driver's start or end: its whole tree's CPU seconds at that moment.
+    """The driver's start or end.
 
-    `event` is ``start`` or ``end``; `outcome` (at the end) ``ok``, ``failed`` or ``interrupted``.
+    Attributes
+    ----------
+    event : str
+        ``start`` or ``end``.
+    t_monotonic_ns, t_unix_ns : int
+        When.
+    cpu_s : float
+        CPU seconds of its whole process tree at this moment.
+    outcome : str or None
+        At the end ``ok``, ``failed`` or ``interrupted``.
     """
 
     event: str
@@ -122,10 +148,14 @@ class Start(msgspec.Struct, frozen=True, tag="start", tag_field="kind"):
         ``<host>-<pid>-<starttime>-<n>``: unique among all executions.
     node : str
         The node's unique name in the executed graph; MapNode elements end in ``[index]``.
+    t_monotonic_ns, t_unix_ns : int
+        When.
     parent : str or None
         The span in whose time and process this one runs (an element of a serial MapNode).
     map_node : str or None
         For an element of a MapNode, the name of the MapNode.
+    index : int or None
+        For an element of a MapNode, its index.
     perf : bool
         Whether a task clock counts it beside rusage.
     cpu_base_s : float
@@ -148,12 +178,20 @@ class End(msgspec.Struct, frozen=True, tag="end", tag_field="kind"):
 
     Attributes
     ----------
+    span : str
+        The execution, as in its start record.
+    t_monotonic_ns : int
+        When.
     outcome : str
         ``ran``, ``cached`` or ``failed``.
     cpu_s : float
-        CPU seconds of the node's process tree, elements in `Start.parent` included.
+        CPU seconds of the node's process tree, those of elements whose `parent` it is included.
     cpu_source : str
         ``rusage``, ``perf`` or ``thread``: which count `cpu_s` is.
+    cpu_rusage_s : float or None
+        CPU seconds by rusage, where there are two counts.
+    cpu_perf_s : float or None
+        CPU seconds by the task clock, where there is one.
     cpu_incomplete : str or None
         Why CPU seconds may be missing.
     error : str or None
@@ -175,7 +213,17 @@ class End(msgspec.Struct, frozen=True, tag="end", tag_field="kind"):
 
 
 class Cached(msgspec.Struct, frozen=True, tag="cached", tag_field="kind"):
-    """The engine found a node's result and did not call it; `inputs_hash` as in `End`."""
+    """The engine found a node's result and did not call it.
+
+    Attributes
+    ----------
+    node : str
+        The node's unique name in the executed graph.
+    t_monotonic_ns, t_unix_ns : int
+        When.
+    inputs_hash : str or None
+        As in `End`.
+    """
 
     node: str
     t_monotonic_ns: int
@@ -190,10 +238,30 @@ class Host(msgspec.Struct, frozen=True, tag="host", tag_field="kind"):
     ----------
     host : str
         First 12 hexadecimal digits of the boot id.
+    hostname : str
+        Its name.
+    boot_id : str
+        The kernel's identifier of this boot: the monotonic clock counts from it.
+    pid : int
+        Process number of the sampler.
+    n_cpus : int
+        Hardware threads.
+    t_monotonic_ns, t_unix_ns : int
+        When.
+    sensors : tuple of Sensor
+        One that gives the account, and checks beside it.
+    cpu_model : str
+        Name of the processor.
+    memory_bytes : int or None
+        Memory.
+    interval_s : float
+        Seconds between samples at the start; the default interval grows after five minutes.
     idle_power_w : float or None
         Calibrated idle power of the account; None without a calibration.
     driver : str or None
         Key of the process that started this sampler.
+    schema_version : str
+        Version of the format.
     """
 
     host: str
@@ -217,6 +285,8 @@ class Sample(msgspec.Struct, frozen=True, tag="sample", tag_field="kind"):
 
     Attributes
     ----------
+    t_monotonic_ns, t_unix_ns : int
+        When: the middle of the reading.
     busy_cpu_s : float
         CPUs x monotonic time - idle - iowait - steal: cumulative, only differences mean something.
     readings : dict
@@ -226,10 +296,12 @@ class Sample(msgspec.Struct, frozen=True, tag="sample", tag_field="kind"):
     driver_cpu_s : float or None
         CPU seconds of the driver's process tree (own, reaped and living children).
     spans : dict
-        CPU seconds that each running node has used so far.
+        CPU seconds that each running node has used so far, by its span.
     sigchld_ignored : tuple of str
         Running nodes without a task clock below which a process ignores SIGCHLD: rusage misses
         what its children use.
+    read_s : float
+        How long the reading took.
     """
 
     t_monotonic_ns: int
@@ -244,14 +316,30 @@ class Sample(msgspec.Struct, frozen=True, tag="sample", tag_field="kind"):
 
 
 class Gone(msgspec.Struct, frozen=True, tag="gone", tag_field="kind"):
-    """The process of a running node is no more, and it left no end record."""
+    """The process of a running node is no more, and it left no end record.
+
+    Attributes
+    ----------
+    span : str
+        The execution.
+    t_monotonic_ns : int
+        When that was seen.
+    """
 
     span: str
     t_monotonic_ns: int
 
 
 class Close(msgspec.Struct, frozen=True, tag="close", tag_field="kind"):
-    """The sampler's last line: why it ended."""
+    """The sampler's last line.
+
+    Attributes
+    ----------
+    t_monotonic_ns : int
+        When.
+    reason : str
+        Why it ended.
+    """
 
     t_monotonic_ns: int
     reason: str
@@ -260,8 +348,24 @@ class Close(msgspec.Struct, frozen=True, tag="close", tag_field="kind"):
 class Node(msgspec.Struct, frozen=True):
     """A node of an executed graph, as its engine describes it.
 
-    `stage` is the stage that the user gave it (``node.stage = ...``); `workflow` its hierarchy;
-    `interface` ``module.Class``; `program` the command that it starts.
+    Attributes
+    ----------
+    name : str
+        Unique in the graph.
+    workflow : str
+        The workflows that it is in, joined by dots.
+    interface : str
+        ``module.Class``.
+    program : str
+        The command that it starts, where the interface says it.
+    stage : str or None
+        The stage that the user gave it: ``node.stage = ...``.
+    map_node : bool
+        Whether it is a MapNode, whose elements have records of their own.
+    n_procs : int or None
+        The processors that it asks its engine for.
+    mem_gb : float or None
+        The memory that it asks its engine for, in GB.
     """
 
     name: str
@@ -275,7 +379,21 @@ class Node(msgspec.Struct, frozen=True):
 
 
 class Graph(msgspec.Struct, frozen=True):
-    """``graph-*.json``: one executed graph; `edges` are pairs of node names."""
+    """``graph-*.json``: one executed graph.
+
+    Attributes
+    ----------
+    workflow : str
+        Its name.
+    plugin : str
+        The engine's plugin that executed it.
+    nodes : tuple of Node
+        Its nodes.
+    edges : tuple of (str, str)
+        Pairs of node names: the second needs the first.
+    schema_version : str
+        Version of the format.
+    """
 
     workflow: str
     plugin: str
@@ -285,7 +403,23 @@ class Graph(msgspec.Struct, frozen=True):
 
 
 class RunInfo(msgspec.Struct, frozen=True):
-    """``run.json``: what was run, by which versions; without arguments, which name subjects."""
+    """``run.json``: what was run, by which versions; without arguments, which name subjects.
+
+    Attributes
+    ----------
+    run_id : str
+        ``<UTC time>_<short id>``.
+    t_unix_ns : int
+        When the run folder was made.
+    program : str
+        The script, module or command, without its folder and arguments.
+    engine : str
+        ``nipype``, or ``command`` for a command that is metered as one node.
+    nicarbon_version, python_version : str
+        What ran it.
+    schema_version : str
+        Version of the format.
+    """
 
     run_id: str
     t_unix_ns: int

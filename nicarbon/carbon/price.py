@@ -27,6 +27,8 @@ class Price(msgspec.Struct, frozen=True):
         Power usage effectiveness: what the whole site draws for each joule of its computers.
     priced : str or None
         When it was chosen: UTC, ISO 8601.
+    schema_version : str
+        Version of the format of the file that keeps it.
     """
 
     intensity: Intensity

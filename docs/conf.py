@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sphinx's settings: ``make docs`` builds the pages, without the network and without a warning."""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+# numpydoc hooks into docstrings in several passes; nothing that it imports may send anything.
+os.environ.setdefault("NO_ET", "1")
+
+from nicarbon import __version__
+
+project = "nicarbon"
+author = "The nicarbon developers"
+project_copyright = author
+version = release = __version__
+
+extensions = ["sphinx.ext.autodoc", "numpydoc", "sphinx_copybutton", "generated"]
+exclude_patterns = ["_build", "_ext"]
+# Docstrings name things in single backquotes; most of them have no page of their own.
+default_role = "literal"
+nitpicky = True
+# No page of another project is fetched to link to: names of its classes stay plain.
+nitpick_ignore_regex = [
+    ("py:.*", r"(pd|nx|pandas|networkx|msgspec|pathlib|os|collections\.abc)\..*|Path"),
+    ("py:class", r"nicarbon\.(records\.RunFacts|rules\.RuleFile)"),
+]
+
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+
+html_theme = "furo"
+html_title = f"nicarbon {__version__}"
+html_show_sphinx = False
+html_copy_source = False
+html_show_sourcelink = False
+# Prompts and output of a console block are not copied.
+copybutton_prompt_text = "$ "
+copybutton_only_copy_prompt_lines = True

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pages build, ask nobody for anything, and leave out nothing that users meet."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import nicarbon
+from nicarbon import records
+from nicarbon.carbon.intensity import Intensity
+from nicarbon.carbon.price import Price
+from nicarbon.cli import VERBS
+from nicarbon.meter import SCHEMA_VERSION
+
+ROOT = Path(__file__).parents[2]
+# Made by the reader from the others; no file holds them.
+COMPUTED = {"NodeFile", "SampleFile", "RunFacts"}
+STORED = [
+    value
+    for name, value in vars(records).items()
+    if isinstance(value, type) and issubclass(value, msgspec.Struct) and name not in COMPUTED
+] + [Price, Intensity]
+
+
+class Page(HTMLParser):
+    """What a page shows as text, loads by itself, and can be linked to."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.parts, self.loads, self.ids = [], [], set()
+        self.feed(path.read_text(encoding="utf-8"))
+        self.text = "".join(self.parts)
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.ids.add(given.get("id"))
+        self.loads += [given["src"]] if given.get("src") else []
+        if tag == "link" and given.get("rel") not in ("next", "prev", "canonical"):
+            self.loads.append(given["href"])
+
+    def handle_data(self, data):
+        self.parts.append(data)
+
+
+def test_no_page_loads_anything_from_elsewhere(html):
+    pages = sorted(html.glob("*.html"))
+    assert len(pages) > 10
+    for path in pages:
+        page = Page(path)
+        assert page.loads, path
+        for target in page.loads:
+            assert not re.match(r"(https?:)?//", target), f"{path.name}: {target}"
+    for path in html.rglob("*.css"):
+        assert not re.search(r"(@import|url\()\s*[\"']?(https?:)?//", path.read_text()), path
+
+
+def test_every_verb_has_its_help(html, generated):
+    text = Page(html / "command-line.html").text
+    for verb in VERBS:
+        assert f"nicarbon {verb} [" in text
+        assert generated.help_text(verb).strip() in text
+    assert generated.help_text(None).strip() in text
+
+
+@pytest.mark.parametrize("struct", STORED, ids=lambda struct: struct.__name__)
+def test_every_record_is_documented_with_every_field(html, generated, struct):
+    page = Page(html / "file-format.html")
+    assert f"{struct.__module__}.{struct.__name__}" in page.ids
+    listed = list(generated.fields(struct))
+    own = [name for name, _, _, _ in listed if name != struct.__struct_config__.tag_field]
+    assert own == list(struct.__struct_fields__)
+    for name, kind, _, meaning in listed:
+        assert name in page.text
+        assert kind, name
+        assert meaning.endswith("."), (struct, name, meaning)
+
+
+def documented_files(docs):
+    """Patterns of the file names that the page on the run folder explains."""
+    text = (docs / "file-format.rst").read_text(encoding="utf-8")
+    names = re.findall(r"^``([\w-]+\.jsonl?)``$", text, flags=re.MULTILINE)
+    return [re.sub("HOST|PID|STARTTIME|N(?=[.])", "[0-9a-f]+", name) for name in names]
+
+
+def test_every_file_of_a_run_is_documented(docs):
+    patterns = documented_files(docs)
+    found = [path.name for path in (docs / "examples" / "first-run").iterdir()]
+    assert {name.split("-")[0] for name in found} >= {"run.json", "graph", "nodes", "samples"}
+    for name in found:
+        assert any(re.fullmatch(pattern, name) for pattern in patterns), name
+
+
+def test_every_documented_file_is_in_the_example(docs):
+    found = [path.name for path in (docs / "examples" / "first-run").iterdir()]
+    for pattern in documented_files(docs):
+        assert any(re.fullmatch(pattern, name) for name in found), pattern
+
+
+def test_the_example_is_a_run_of_this_format(docs):
+    run = nicarbon.open(docs / "examples" / "first-run")
+    assert run.facts.info.schema_version == SCHEMA_VERSION
+    assert run.facts.n_skipped_lines == 0
+    assert run.summary().total.energy_j > 0
+
+
+def test_the_reader_without_nicarbon_reads_the_example(docs):
+    folder = docs / "examples" / "first-run"
+    command = [sys.executable, "-I", "-S", str(docs / "examples" / "read_run.py"), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    spans = nicarbon.open(folder).attribution.spans
+    assert sorted((row[0], row[1]) for row in rows) == sorted((s.node, s.outcome) for s in spans)
+    printed = {row[0]: float(row[2]) for row in rows if row[1] == "ran"}
+    leaves = [s for s in spans if s.outcome == "ran" and "smooth_image" not in s.node]
+    assert leaves
+    for span in leaves:
+        assert printed[span.node] == span.cpu_s
+
+
+def test_every_stage_is_in_the_table(html):
+    from nicarbon.stages import StageRules
+
+    text = Page(html / "stages.html").text
+    for stage, meaning in StageRules.load().definitions.items():
+        assert stage in text
+        assert meaning in text
+
+
+def test_links_of_the_readme_lead_somewhere():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    assert any(target.startswith("docs/") for target in targets)
+    for target in targets:
+        assert (ROOT / target).exists(), target
