@@ -1,27 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The executed graph with what each node used, and its fold into stages. Home of networkx."""
+"""The executed graph with what each node used, and its fold into groups. Home of networkx."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from math import fsum
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import fsum, inf
 from typing import Any, TypeAlias
 
 import msgspec
 import networkx as nx
 
 from nicarbon.attribution import SpanEnergy
+from nicarbon.entities import entities
+from nicarbon.grouping import BY, check, label
 from nicarbon.records import Graph, Node
 from nicarbon.rows import clock_offsets, fold_one, outcome
 
 MISSING = "missing"
 # What `executed_graph` and `fold` return, for annotations outside this home of networkx.
 FootprintGraph: TypeAlias = nx.DiGraph
+# A node's name and attributes, and those of its executions that belong to a group.
+_Part: TypeAlias = tuple[str, Mapping[str, Any], Sequence[SpanEnergy]]
 
 
 def executed_graph(
-    graph: Graph, stages: Mapping[str, str], spans: Iterable[SpanEnergy]
+    graph: Graph,
+    stages: Mapping[str, str],
+    spans: Iterable[SpanEnergy],
+    hosts: Mapping[str, str] | None = None,
 ) -> nx.DiGraph:
     """Return the executed graph with what each node used.
 
@@ -33,12 +40,15 @@ def executed_graph(
         Stage by node name, elements of MapNodes included.
     spans : iterable of SpanEnergy
         Node executions.
+    hosts : mapping, optional
+        Name by host id; the ids themselves by default.
 
     Returns
     -------
     networkx.DiGraph
-        A node's attributes are those of `nicarbon.records.Node` and of `nicarbon.rows.Row`,
-        `outcome` (``missing`` where nothing was recorded), `hosts` and `spans`. An element of a
+        A node's attributes are those of `nicarbon.records.Node`, of `nicarbon.rows.Row` and of
+        `nicarbon.entities.Entities`, `outcome` (``missing`` where nothing was recorded), `hosts`
+        (names) and `spans`. An element of a
         MapNode is a node between the MapNode's sources and the MapNode, which collects its
         result; these edges have ``element=True``, and their number depends on the data.
     """
@@ -47,10 +57,13 @@ def executed_graph(
         by_node[span.node].append(span)
     offsets = clock_offsets(span for of_node in by_node.values() for span in of_node)
     described = {node.name: node for node in graph.nodes}
-    result = nx.DiGraph(clock_offsets=offsets)
+    names = {span.host: span.host for of_node in by_node.values() for span in of_node}
+    result = nx.DiGraph(clock_offsets=offsets, host_names=names | dict(hosts or {}))
     for name in [*described, *(name for name in by_node if name not in described)]:
         node = described.get(name) or _undescribed(name, by_node[name], described)
-        result.add_node(name, **_attributes(node, by_node.get(name, []), stages, offsets))
+        attributes = _attributes(node, by_node.get(name, []), stages, offsets)
+        hosts_of = {result.graph["host_names"][span.host] for span in attributes["spans"]}
+        result.add_node(name, **attributes, hosts=tuple(sorted(hosts_of)))
     result.add_edges_from(
         (a, b, {"element": False}) for a, b in graph.edges if a in described and b in described
     )
@@ -62,6 +75,11 @@ def executed_graph(
             result.add_edges_from(((s, name) for s in planned), element=True)
             result.add_edge(name, map_node, element=True)
     return result
+
+
+def frozen(graph: nx.DiGraph) -> nx.DiGraph:
+    """Return the graph, which takes no more nodes and edges: many may hold it. A copy is free."""
+    return nx.freeze(graph)
 
 
 def _undescribed(name: str, spans: list[SpanEnergy], described: Mapping[str, Node]) -> Node:
@@ -77,11 +95,11 @@ def _attributes(
 ) -> dict[str, Any]:
     attributes = msgspec.structs.asdict(node)
     attributes |= msgspec.structs.asdict(fold_one(node.name, spans, offsets))
+    attributes |= msgspec.structs.asdict(entities(node.name, node.iterables))
     del attributes["name"]
     return attributes | {
         "stage": stages[node.name],
         "outcome": outcome(spans) if spans else MISSING,
-        "hosts": tuple(sorted({span.host for span in spans})),
         "spans": tuple(spans),
         "n_missing": int(not spans),
     }
@@ -97,29 +115,35 @@ def fold(
     graph : networkx.DiGraph
         From `executed_graph`.
     key : str or callable
-        A node attribute whose value names the group, or a function of name and attributes.
+        A node attribute whose value names the group, ``node``, or ``host``; or a function of name
+        and attributes. A node that was executed on several hosts counts in each, with what it
+        used there; its dependencies are those of the last.
 
     Returns
     -------
     networkx.DiGraph
-        A node's attributes are those of `nicarbon.rows.Row`, with `n_missing` and `nodes`, the
-        names folded into it. An edge has `n_dependencies`, the edges of the graph that it stands
-        for; those inside a group, and those of MapNode elements, are in none.
+        Groups in the order in which their nodes began. A group's attributes are those of
+        `nicarbon.rows.Row`, with `n_missing` and `nodes`, the names folded into it. An edge has
+        `n_dependencies`, the edges of the graph that it stands for; those inside a group, and
+        those of MapNode elements, are in none.
+
+    Raises
+    ------
+    NicarbonError
+        If no node has such an attribute.
     """
-    group_of = {name: _group(name, data, key) for name, data in graph.nodes(data=True)}
-    members: dict[str, list[str]] = defaultdict(list)
-    for name, group in group_of.items():
-        members[group].append(name)
+    if isinstance(key, str):
+        _check_key(graph, key)
+    offsets = graph.graph["clock_offsets"]
+    groups: dict[str, list[_Part]] = defaultdict(list)
+    group_of: dict[str, str] = {}
+    for name, data in graph.nodes(data=True):
+        for group, spans in _parts(graph, name, data, key):
+            groups[group].append((name, data, spans))
+            group_of[name] = group  # of several hosts the last, which made the result
     result = nx.DiGraph()
-    for group, names in members.items():
-        spans = [span for name in names for span in graph.nodes[name]["spans"]]
-        row = msgspec.structs.asdict(fold_one(group, spans, graph.graph["clock_offsets"]))
-        del row["name"]
-        grams = [graph.nodes[name]["carbon_g"] for name in names]
-        known = [value for value in grams if value is not None]
-        row["carbon_g"] = fsum(known) if known else None
-        n_missing = sum(graph.nodes[name]["n_missing"] for name in names)
-        result.add_node(group, **row, n_missing=n_missing, nodes=tuple(sorted(names)))
+    for group, parts in sorted(groups.items(), key=lambda item: _began(item[1], offsets)):
+        result.add_node(group, **_group(group, parts, offsets))
     counts = Counter(
         (group_of[a], group_of[b])
         for a, b, element in graph.edges(data="element")
@@ -129,7 +153,59 @@ def fold(
     return result
 
 
-def _group(
-    name: str, data: Mapping[str, Any], key: str | Callable[[str, Mapping[str, Any]], str]
-) -> str:
-    return str(data.get(key, "")) if isinstance(key, str) else key(name, data)
+def _check_key(graph: nx.DiGraph, key: str) -> None:
+    known = dict.fromkeys(BY)
+    for data in graph.nodes.values():
+        known |= dict.fromkeys(data)
+    check(key, known)
+
+
+def _parts(
+    graph: nx.DiGraph,
+    name: str,
+    data: Mapping[str, Any],
+    key: str | Callable[[str, Mapping[str, Any]], str],
+) -> list[tuple[str, Sequence[SpanEnergy]]]:
+    """Return the groups of a node, and its executions in each."""
+    if callable(key):
+        return [(key(name, data), data["spans"])]
+    if key == "node":
+        return [(name, data["spans"])]
+    if key != "host" or not data["spans"]:
+        return [(label(key, data.get(key)), data["spans"])]
+    by_host: dict[str, list[SpanEnergy]] = defaultdict(list)
+    offsets = graph.graph["clock_offsets"]
+    for span in sorted(data["spans"], key=lambda s: s.start_s + offsets.get(s.host, 0.0)):
+        # Taken out and put back, so that the host of the last execution comes last.
+        by_host[span.host] = [*by_host.pop(span.host, []), span]
+    return [(graph.graph["host_names"][host], spans) for host, spans in by_host.items()]
+
+
+def _began(parts: Sequence[_Part], offsets: Mapping[str, float]) -> float:
+    """Return when the first execution began, on the common clock; what never ran comes last."""
+    starts = (s.start_s + offsets.get(s.host, 0.0) for _, _, spans in parts for s in spans)
+    return min(starts, default=inf)
+
+
+def _group(group: str, parts: Sequence[_Part], offsets: Mapping[str, float]) -> dict[str, Any]:
+    spans = [span for _, _, of_node in parts for span in of_node]
+    row = msgspec.structs.asdict(fold_one(group, spans, offsets))
+    del row["name"]
+    grams = [_grams(data, of_node) for _, data, of_node in parts]
+    known = [value for value in grams if value is not None]
+    row["carbon_g"] = fsum(known) if known else None
+    return row | {
+        "n_missing": sum(data["n_missing"] for _, data, _ in parts),
+        "nodes": tuple(sorted(name for name, _, _ in parts)),
+    }
+
+
+def _grams(data: Mapping[str, Any], spans: Sequence[SpanEnergy]) -> float | None:
+    """Return the grams of some of a node's executions: its own, shared by their energy."""
+    grams: float | None = data["carbon_g"]
+    if grams is None or len(spans) == len(data["spans"]):
+        return grams
+    known = [span.energy_j for span in spans if span.energy_j is not None]
+    if not known:
+        return None
+    return grams * fsum(known) / data["energy_j"] if data["energy_j"] else 0.0

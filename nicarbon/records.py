@@ -366,6 +366,9 @@ class Node(msgspec.Struct, frozen=True):
         The processors that it asks its engine for.
     mem_gb : float or None
         The memory that it asks its engine for, in GB.
+    iterables : tuple of str
+        The subject, session and hemisphere that it is expanded for (``subject_id_01``); of other
+        iterables nothing is kept, as they may hold what identifies a person.
     """
 
     name: str
@@ -376,6 +379,7 @@ class Node(msgspec.Struct, frozen=True):
     map_node: bool = False
     n_procs: int | None = None
     mem_gb: float | None = None
+    iterables: tuple[str, ...] = ()
 
 
 class Graph(msgspec.Struct, frozen=True):

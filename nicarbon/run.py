@@ -24,7 +24,8 @@ from nicarbon.carbon.intensity import Intensity, given
 from nicarbon.carbon.price import Price, carbon_g, priced
 from nicarbon.carbon.stored import read_price, write_price
 from nicarbon.carbon.tables import Tables
-from nicarbon.errors import NicarbonError, PriceError
+from nicarbon.errors import PriceError
+from nicarbon.grouping import check, label
 from nicarbon.notes import is_known, notes
 from nicarbon.reader import read_run
 from nicarbon.records import Graph, Node, RunFacts
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
     from nicarbon.bottleneck import Bottlenecks
 
-BY = ("stage", "node", "host")
 TOTAL = "total"
 
 
@@ -108,6 +108,7 @@ class Run:
         self.path = Path(path)
         self.chosen_price: Price | None = None
         self.price_problem: str | None = None
+        self._executed: tuple[tuple[object, ...], nx.DiGraph] | None = None
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Run:
@@ -143,25 +144,59 @@ class Run:
 
     @property
     def graph(self) -> nx.DiGraph:
-        """The executed graph: see `nicarbon.graph.executed_graph`."""
-        from nicarbon.graph import executed_graph
-
-        spans = self.attribution.spans
-        graph = executed_graph(self._graph, self.stage_of(StageRules.load()), spans)
-        for node in graph.nodes.values():
-            node["carbon_g"] = carbon_g(node["energy_j"], self.chosen_price)
-        return graph
+        """The executed graph: see `nicarbon.graph.executed_graph`. Frozen; change a copy of it."""
+        return self.executed()
 
     @property
     def footprint(self) -> nx.DiGraph:
-        """The executed graph folded into stages: see `nicarbon.graph.fold`.
+        """The executed graph folded into stages: see `folded`."""
+        return self.folded("stage")
 
-        A stage has energy and its range, grams where the run is priced, time, CPU time and node
+    def executed(self, stages_file: str | Path | None = None) -> nx.DiGraph:
+        """Return the executed graph, with stages by a rule file of the user: see `graph`.
+
+        Raises
+        ------
+        StageRuleError
+            If the rule file cannot be understood.
+        """
+        from nicarbon.graph import executed_graph, frozen
+
+        state = (stages_file, self.chosen_price)
+        if self._executed is None or self._executed[0] != state or stages_file is not None:
+            stages = self.stage_of(StageRules.load(stages_file))
+            labels = host_labels(self.attribution.hosts)
+            graph = executed_graph(self._graph, stages, self.attribution.spans, labels)
+            for node in graph.nodes.values():
+                node["carbon_g"] = carbon_g(node["energy_j"], self.chosen_price)
+            self._executed = state, frozen(graph)
+        return self._executed[1]
+
+    def folded(self, by: str = "stage", stages_file: str | Path | None = None) -> nx.DiGraph:
+        """Fold the executed graph into groups: see `nicarbon.graph.fold`.
+
+        A group has energy and its range, grams where the run is priced, time, CPU time and node
         counts; an edge the number of dependencies that it stands for. Sums are those of the nodes.
+
+        Parameters
+        ----------
+        by : str
+            One of `nicarbon.grouping.BY`. Nodes without it are a group of their own
+            (``no subject``).
+        stages_file : path, optional
+            A rule file of the user, tried before the built-in rules.
+
+        Raises
+        ------
+        NicarbonError
+            If no node has such an attribute.
+        StageRuleError
+            If the rule file cannot be understood.
         """
         from nicarbon.graph import fold as fold_graph
 
-        return fold_graph(self.graph, "stage")
+        check(by)
+        return fold_graph(self.executed(stages_file), by)
 
     @property
     def nodes(self) -> pd.DataFrame:
@@ -238,22 +273,23 @@ class Run:
         Parameters
         ----------
         by : str
-            ``stage``, ``node`` or ``host``. A node's row holds all its executions; a host's row
+            One of `nicarbon.grouping.BY`. A node's row holds all its executions; a host's row
             the nodes that ran on it, what else the host did is in its account.
         stages_file : path, optional
             A rule file of the user, tried before the built-in rules.
 
         Raises
         ------
+        NicarbonError
+            If no node has such an attribute.
         StageRuleError
             If the rule file cannot be understood.
         """
-        if by not in BY:
-            raise NicarbonError(f"{by!r}: a summary is by {', '.join(BY)}")
+        check(by)
         rules = StageRules.load(stages_file)
         attribution, info = self.attribution, self.facts.info
         labels = host_labels(attribution.hosts)
-        name_of = self._naming(by, rules, labels)
+        name_of = self._naming(by, rules, labels, stages_file)
         missing = self._missing()
         rows = fold(attribution.spans, name_of, self._offsets)
         return Summary(
@@ -285,22 +321,24 @@ class Run:
             If the graphs of the run contradict each other.
         """
         from nicarbon.bottleneck import bottlenecks
-        from nicarbon.graph import executed_graph
 
-        rules, attribution = StageRules.load(stages_file), self.attribution
-        graph = executed_graph(self._graph, self.stage_of(rules), attribution.spans)
-        said = notes(self.facts, attribution, self._missing(), ())
-        return bottlenecks(self.facts, attribution, graph, path=str(self.path), notes=said)
+        graph = self.executed(stages_file)
+        said = notes(self.facts, self.attribution, self._missing(), ())
+        return bottlenecks(self.facts, self.attribution, graph, path=str(self.path), notes=said)
 
     def _naming(
-        self, by: str, rules: StageRules, labels: dict[str, str]
+        self, by: str, rules: StageRules, labels: dict[str, str], stages_file: str | Path | None
     ) -> Callable[[SpanEnergy], str]:
         if by == "node":
             return lambda span: span.node
         if by == "host":
             return lambda span: labels[span.host]
-        stages = self.stage_of(rules)
-        return lambda span: stages[span.node]
+        if by == "stage":  # without networkx: what `nicarbon run` shows at its end
+            stages = self.stage_of(rules)
+            return lambda span: stages[span.node]
+        nodes = self.executed(stages_file).nodes
+        names = {name: label(by, data[by]) for name, data in nodes(data=True)}
+        return lambda span: names[span.node]
 
     def _missing(self) -> tuple[str, ...]:
         spans = self.attribution.spans

@@ -11,6 +11,7 @@ from nicarbon.carbon.intensity import Intensity
 from nicarbon.carbon.price import Price
 from nicarbon.cli.summary import add_rows, expand, repeat, terminal
 from nicarbon.errors import NicarbonError, RunFolderError
+from nicarbon.grouping import check
 from nicarbon.run import Run, Summary, find_intensity
 from nicarbon.stages import StageRules
 
@@ -75,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
     intensity = find_intensity(args.country, args.region, args.intensity)
     Price(intensity, args.pue)
     StageRules.load(args.stages)
+    check(args.by)
     paths, unmatched = expand(args.runs)
     priced, failed = [], [f"{pattern}: no folder matches" for pattern in unmatched]
     for path in paths:

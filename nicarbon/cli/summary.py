@@ -13,12 +13,14 @@ from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 from nicarbon.errors import NicarbonError, RunFolderError, StageRuleError
-from nicarbon.run import BY, Run, Summary
+from nicarbon.grouping import BY, check
+from nicarbon.run import Run, Summary
 
 _EXAMPLES = """\
 examples:
   nicarbon summary nicarbon-runs/20261122T101500Z_1f2e     per stage
   nicarbon summary RUN --by node                           per node
+  nicarbon summary RUN --by subject                        or hemisphere, workflow, program ...
   nicarbon summary 'nicarbon-runs/*' --format tsv          many runs in one table
   nicarbon summary RUN --stages mine.toml                  with your own stage rules
 
@@ -47,7 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_rows(parser: argparse.ArgumentParser) -> None:
     """Add what says which rows a run is folded into: other verbs show the same ones."""
-    parser.add_argument("--by", choices=BY, default="stage", help="what a row is (default: stage)")
+    parser.add_argument(
+        "--by",
+        metavar="ATTRIBUTE",
+        default="stage",
+        help=f"what a row is (default: stage): {', '.join(BY)}",
+    )
     parser.add_argument(
         "--stages", metavar="FILE", help="your stage rules (TOML), tried before the built-in ones"
     )
@@ -61,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
     int
         0, or 2 if any run could not be read.
     """
+    check(args.by)
     paths, unmatched = expand(args.runs)
     summaries, failed = [], [f"{pattern}: no folder matches" for pattern in unmatched]
     for path in paths:

@@ -1,15 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """An executed nipype graph: an envelope around each node, and what the run folder keeps of it.
 
-No inputs are kept: they name subjects.
+No inputs are kept: they name subjects. Only which subject, session and hemisphere a node is
+expanded for is, as names of workflows say no less.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from nicarbon.engines.nipype_node import Envelope
 from nicarbon.meter.recorder import RunContext
+
+# nipype joins the names and values of iterables: ``_fwhm_4_subject_id_01``.
+_ITERABLE = re.compile(
+    r"(?<![A-Za-z0-9])(?:subject|subj|sub|participant|session|ses|hemisphere|hemi)"
+    r"(?:_?id|_label)?_(?:sub[-_]|ses[-_])?[A-Za-z0-9]+"
+)
 
 
 def envelop(graph: Any, context: RunContext) -> tuple[Any, tuple[list[Any], list[Any]]]:
@@ -49,6 +57,11 @@ def _describe(node: Any, name: str) -> dict[str, Any]:
     command = getattr(interface, "_cmd", None)
     if isinstance(command, str) and command:
         described["program"] = command.split()[0].rsplit("/", 1)[-1]
+    iterables = _ITERABLE.findall(
+        "__".join(map(str, getattr(node, "parameterization", None) or ()))
+    )
+    if iterables:
+        described["iterables"] = iterables
     stage = vars(node).get("stage")
     if isinstance(stage, str):
         described["stage"] = stage

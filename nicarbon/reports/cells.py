@@ -10,6 +10,7 @@ from math import log10
 from typing import NamedTuple
 
 from nicarbon.attribution import HostEnergy
+from nicarbon.printable import clean as clean
 from nicarbon.rows import Row
 from nicarbon.units import energy_unit, format_duration, format_energy, format_mass
 
@@ -175,8 +176,3 @@ def sum_line(host: HostEnergy) -> str:
     parts = " + ".join(f"{name} {number}" for name, number in told.parts)
     share = f", {100 * host.nodes_j / host.energy_j:.0f} % in nodes" if host.energy_j else ""
     return f"{parts} = {told.source} {told.total} {told.unit} ({told.low}-{told.high}){share}"
-
-
-def clean(text: str) -> str:
-    """Replace what a terminal would act on instead of showing it."""
-    return "".join(character if character.isprintable() else "�" for character in text)

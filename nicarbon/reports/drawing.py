@@ -17,9 +17,9 @@ from math import log2
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from nicarbon.errors import NicarbonError
+from nicarbon.errors import MissingExtraError
+from nicarbon.printable import clean
 from nicarbon.reports.boxes import INK, SMALL, Scale, box, legend, title
-from nicarbon.reports.cells import clean
 
 if TYPE_CHECKING:
     from nicarbon.graph import FootprintGraph
@@ -68,7 +68,7 @@ def svg(
 
     Raises
     ------
-    NicarbonError
+    MissingExtraError
         If pygraphviz is not installed.
     """
     root = _tree(_render(graph, "svg", bold, bold_means), graph, name, prefix, href)
@@ -98,7 +98,7 @@ def draw(
 
     Raises
     ------
-    NicarbonError
+    MissingExtraError
         If pygraphviz is not installed.
     """
     if form != "svg":
@@ -116,10 +116,8 @@ def _render(graph: FootprintGraph, form: str, bold: Collection[str], bold_means:
     """Let Graphviz place and draw the graph."""
     try:
         import pygraphviz
-    except ImportError as error:
-        raise NicarbonError(
-            f"a picture of a graph needs pygraphviz ({error}): pip install 'nicarbon[report]'"
-        ) from None
+    except ImportError:
+        raise MissingExtraError("pygraphviz", "report") from None
     scale = Scale(graph)
     has_counts = any(n > 1 for *_, n in graph.edges(data="n_dependencies", default=1))
     meaning = bold_means if any(node in bold for node in graph) else None

@@ -3,15 +3,18 @@
 
 from math import fsum
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nicarbon.graph import executed_graph, fold
+from nicarbon.grouping import BY
 from nicarbon.records import Graph, Node
 from nicarbon.rows import clock_offsets, fold_one
 
 NAMES = [f"wf.n{i}" for i in range(6)]
+ENTITIES = ["{}", "sub_01_wf.{}", "sub_02_ses_a_wf.{}", "{}_lh", "right.{}"]
 STAGES = ["segmentation", "registration", "unclassified"]
 
 
@@ -67,6 +70,42 @@ def test_fold_keeps_the_sum(run_folders, data):
     between = sum(stages[a] != stages[b] for a, b in edges)
     assert sum(n for *_, n in folded.edges(data="n_dependencies")) == between
     _check_durations(folded, spans, stages, total)
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), by=st.sampled_from([*BY, "energy_j"]))
+def test_fold_by_anything_keeps_the_sum(run_folders, data, by):
+    spans = data.draw(executions(run_folders.span))
+    names = {name: data.draw(st.sampled_from(ENTITIES)).format(name) for name in NAMES}
+    spans = [_renamed(span, names) for span in spans]
+    edges = data.draw(st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES))))
+    edges = {(names[a], names[b]) for a, b in edges if a < b}
+    nodes = tuple(
+        Node(name, program=data.draw(st.sampled_from(["", "bet"])), n_procs=n % 3 or None)
+        for n, name in enumerate(names.values())
+    )
+    stages = {node.name: "x" for node in nodes} | {s.node: "x" for s in spans}
+    graph = executed_graph(Graph("wf", "", nodes, tuple(edges)), stages, spans)
+    for node in graph.nodes.values():
+        node["carbon_g"] = None if node["energy_j"] is None else 2 * node["energy_j"]
+    folded = fold(graph, by)
+
+    total = fold_one("total", spans, clock_offsets(spans))
+    for column, scale in (("energy_j", 1), ("cpu_s", 1), ("carbon_g", 2)):
+        whole = getattr(total, column if column != "carbon_g" else "energy_j") or 0.0
+        parts = fsum(d[column] or 0.0 for _, d in folded.nodes(data=True))
+        assert parts == pytest.approx(scale * whole, rel=1e-12, abs=1e-9)
+    assert {name for _, names in folded.nodes(data="nodes") for name in names} == set(graph)
+    n_edges = sum(n for *_, n in folded.edges(data="n_dependencies"))
+    assert n_edges <= sum(not element for *_, element in graph.edges(data="element"))
+    if by != "host":
+        assert sum(d["n_nodes"] for _, d in folded.nodes(data=True)) == total.n_nodes
+
+
+def _renamed(span, names):
+    of = span.map_node or span.node
+    node = span.node.replace(of, names[of], 1)
+    return msgspec.structs.replace(span, node=node, map_node=span.map_node and names[of])
 
 
 def _check_durations(folded, spans, stages, total):

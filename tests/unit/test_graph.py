@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
+from nicarbon.errors import NicarbonError
 from nicarbon.graph import executed_graph, fold
 from nicarbon.stages import StageRules
 
@@ -65,6 +66,41 @@ def test_fold_by_any_attribute_or_function(graph):
     first = fold(graph, lambda name, data: name[3])
     assert set(first) == {"s", "f", "m"}
     assert first.edges["m", "f"]["n_dependencies"] == 1
+
+
+def test_an_unknown_attribute_is_one_line_with_near_names(graph):
+    with pytest.raises(
+        NicarbonError, match=r"'programm': no such attribute; did you mean program"
+    ):
+        fold(graph, "programm")
+    for data in graph.nodes.values():
+        data["mine"] = "x"
+    assert list(fold(graph, "mine")) == ["x"]
+
+
+def test_groups_come_in_the_order_in_which_they_began(graph):
+    assert list(fold(graph)) == ["brain extraction", "segmentation", "smoothing and filtering"]
+    assert list(fold(graph, "node"))[-1] == "wf.mask"
+
+
+def test_a_node_on_two_hosts_counts_where_it_used_energy(run_folders):
+    spans = [
+        run_folders.span("wf.strip", 0, 1, 3.0, host="b"),
+        run_folders.span("wf.strip", 2, 4, 1.0, host="a"),
+        run_folders.span("wf.strip", 5, 6, None, host="b", outcome="failed"),
+        run_folders.span("wf.mask", 7, 8, 8.0, host="a"),
+    ]
+    stages = {node.name: "x" for node in run_folders.GRAPH.nodes}
+    graph = executed_graph(run_folders.GRAPH, stages, spans, {"a": "alpha", "b": "beta"})
+    graph.nodes["wf.strip"]["carbon_g"] = 40.0
+    assert graph.nodes["wf.strip"]["hosts"] == ("alpha", "beta")
+    hosts = fold(graph, "host")
+    assert dict(hosts.nodes(data="energy_j")) == {"alpha": 9.0, "beta": 3.0, "no host": None}
+    assert dict(hosts.nodes(data="carbon_g")) == {"alpha": 10.0, "beta": 30.0, "no host": None}
+    assert dict(hosts.nodes(data="duration_s")) == {"alpha": 3.0, "beta": 2.0, "no host": 0.0}
+    assert hosts.nodes["alpha"]["nodes"] == ("wf.mask", "wf.strip")
+    # The result that wf.mask used is that of the last execution.
+    assert hosts.edges["beta", "alpha"]["n_dependencies"] == 1
 
 
 def test_an_empty_run_folds_to_an_empty_graph():

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 import subprocess
 import sys
+from math import fsum
 
+import msgspec
+import networkx as nx
 import pytest
 
 from nicarbon.errors import NicarbonError, PriceError, RunFolderError, StageRuleError
 from nicarbon.graph import fold
+from nicarbon.grouping import BY
 from nicarbon.records import Graph, Node
 from nicarbon.run import Run, host_labels, merged
 
@@ -54,8 +58,96 @@ def test_by_host_has_a_row_a_host(run_folders, spans):
 
 
 def test_an_unknown_grouping_is_named(run_folders):
-    with pytest.raises(NicarbonError, match="'subject': a summary is by stage, node, host"):
-        run_folders.run([]).summary("subject")
+    run = run_folders.run([])
+    for ask in (run.summary, run.folded):
+        with pytest.raises(NicarbonError, match=r"'subjcet': .*did you mean subject\?"):
+            ask("subjcet")
+
+
+@pytest.mark.parametrize("by", BY)
+def test_a_summary_and_the_folded_graph_say_the_same(run_folders, spans, by):
+    again = run_folders.span("wf.fast", 8, 9, 7.0, host="ba9876543210")
+    hosts = [run_folders.host(), run_folders.host(host="ba9876543210", hostname="node7")]
+    run = run_folders.run([*spans, again], hosts)
+    folded = run.folded(by)
+    for row in run.summary(by).rows:
+        figures = msgspec.structs.asdict(row)
+        group = folded.nodes[figures.pop("name")]
+        assert {key: group[key] for key in figures} == figures
+    assert fsum(e or 0.0 for _, e in folded.nodes(data="energy_j")) == pytest.approx(67.0)
+
+
+class TestEntities:
+    """Two subjects, one of them from an iterable, and what belongs to neither."""
+
+    @pytest.fixture
+    def run(self, run_folders):
+        nodes = (
+            Node("wf.sub_01_ses_a_wf.lh_smooth", "wf.sub_01_ses_a_wf", "i.A", "a"),
+            Node("wf.sub_01_ses_a_wf.each", "wf.sub_01_ses_a_wf", "i.B", map_node=True),
+            Node("wf.strip.aI.a0", "wf", "i.A", iterables=("subject_id_02", "hemi_R")),
+            Node("wf.sink", "wf"),
+        )
+        graph = Graph("wf", "", nodes, ((nodes[0].name, "wf.sink"), (nodes[2].name, "wf.sink")))
+        each = f"{nodes[1].name}[0]"
+        return run_folders.run(
+            [
+                run_folders.span(nodes[0].name, 0, 1, 1.0),
+                run_folders.span(each, 1, 2, 2.0, map_node=nodes[1].name, index=0),
+                run_folders.span(nodes[2].name, 1, 3, 4.0),
+                run_folders.span("wf.sink", 3, 4, 8.0),
+            ],
+            graph=graph,
+        )
+
+    @pytest.mark.parametrize(
+        ("by", "energies"),
+        [
+            ("subject", {"sub-01": 3.0, "sub-02": 4.0, "no subject": 8.0}),
+            ("session", {"ses-a": 3.0, "no session": 12.0}),
+            ("hemisphere", {"hemi-L": 1.0, "no hemisphere": 10.0, "hemi-R": 4.0}),
+            ("interface", {"i.A": 5.0, "i.B": 2.0, "no interface": 8.0}),
+            ("program", {"a": 1.0, "no program": 14.0}),
+            ("host", {"scanner": 15.0}),
+        ],
+    )
+    def test_energies(self, run, by, energies):
+        assert {row.name: row.energy_j for row in run.summary(by).rows} == energies
+        folded = run.folded(by)
+        assert {g: e for g, e in folded.nodes(data="energy_j") if e is not None} == energies
+
+    def test_dependencies_between_subjects(self, run):
+        assert dict(run.folded("subject").edges) == {
+            ("sub-01", "no subject"): {"n_dependencies": 1},
+            ("sub-02", "no subject"): {"n_dependencies": 1},
+        }
+        assert list(run.folded("subject")) == ["sub-01", "sub-02", "no subject"]
+
+
+def test_the_graph_is_made_once_and_follows_the_price(run_folders, spans, tmp_path):
+    run = Run.open(run_folders.write(tmp_path / "run", run_folders.facts()))
+    graph = run.graph
+    assert run.graph is graph
+    run.bottlenecks()
+    run.summary("workflow")
+    assert run.graph is graph
+    with pytest.raises(nx.NetworkXError):
+        graph.add_node("mine")
+    assert graph.nodes["wf.strip"]["carbon_g"] is None
+    run.price(intensity=360.0)
+    grams = run.graph.nodes["wf.strip"]["energy_j"] * 1e-4
+    assert run.graph.nodes["wf.strip"]["carbon_g"] == pytest.approx(grams)
+    assert run.footprint.nodes["brain extraction"]["carbon_g"] == pytest.approx(grams)
+
+
+def test_own_rules_reach_the_graph(run_folders, spans, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('[stages]\nmine = "x"\n[[rule]]\nstage = "mine"\nprogram = "bet"\n')
+    run = run_folders.run(spans)
+    assert "mine" in run.folded("stage", path)
+    path.write_text('[stages]\nours = "x"\n[[rule]]\nstage = "ours"\nprogram = "bet"\n')
+    assert "ours" in run.folded("stage", path)
+    assert "ours" not in run.footprint
 
 
 def test_own_stage_rules(run_folders, spans, tmp_path):

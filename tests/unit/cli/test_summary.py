@@ -104,6 +104,24 @@ def test_a_folder_named_like_a_pattern(runs, run_folders, capsys):
     assert "run odd" in capsys.readouterr().out
 
 
+def test_by_any_attribute(runs, capsys):
+    assert main(["summary", "runs/a", "--by", "program"]) == 0
+    out = capsys.readouterr().out
+    assert "program " in out
+    assert "bet  " in out
+    assert out.splitlines()[-1] == "next: nicarbon summary runs/a --by program --format tsv"
+
+
+@pytest.mark.parametrize("verb", [["summary"], ["price", "--intensity", "3"]])
+def test_an_unknown_attribute_is_one_line_however_many_runs(runs, capsys, verb):
+    assert main([*verb, "runs/a", "runs/b", "--by", "subjects"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert "'subjects': no such attribute; did you mean subject?" in err
+    assert not (runs / "runs" / "a" / "price.json").exists()
+
+
 def test_help_has_examples(capsys):
     with pytest.raises(SystemExit) as exit_info:
         main(["summary", "--help"])

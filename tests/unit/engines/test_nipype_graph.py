@@ -11,6 +11,10 @@ from nicarbon.meter.recorder import RunContext
 pytest.importorskip("nipype")
 
 
+def _use(subject_id, hemi, secret_file):
+    return subject_id
+
+
 @pytest.fixture
 def nodes(tmp_path):
     from nipype import Node
@@ -55,6 +59,36 @@ def test_what_is_kept_names_program_and_stage_but_no_input(nodes):
     assert tool["interface"].endswith(".CommandLine")
     assert "program" not in described[0]
     assert "secret" not in str(described)
+
+
+def test_of_iterables_only_subject_session_and_hemisphere_are_kept(tmp_path):
+    from nipype import Node, Workflow
+    from nipype.interfaces.utility import Function, IdentityInterface
+
+    source = Node(IdentityInterface(["subject_id", "hemi", "secret_file"]), name="source")
+    source.iterables = [
+        ("subject_id", ["sub-01", "pixar"]),
+        ("hemi", ["L"]),
+        ("secret_file", ["/data/jane_doe.nii"]),
+    ]
+    use = Node(Function(["subject_id", "hemi", "secret_file"], ["out"], _use), name="use")
+    workflow = Workflow("wf", base_dir=str(tmp_path))
+    workflow.connect([(source, use, [(f, f) for f in ("subject_id", "hemi", "secret_file")])])
+
+    class Keep:
+        plugin_args = {}  # noqa: RUF012
+
+        def run(self, graph, config, updatehash=False):
+            self.graph = graph
+
+    keep = Keep()
+    workflow.run(keep)
+    _, (described, _) = envelop(keep.graph, RunContext("run", "driver"))
+    assert sorted(sorted(node["iterables"]) for node in described) == [
+        ["hemi_L", "subject_id_pixar"],
+        ["hemi_L", "subject_id_sub-01"],
+    ]
+    assert "jane" not in str(described)
 
 
 def test_the_workflow_is_the_outermost(nodes):
