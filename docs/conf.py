@@ -18,11 +18,13 @@ version = release = __version__
 
 extensions = ["sphinx.ext.autodoc", "numpydoc", "sphinx_copybutton", "generated"]
 exclude_patterns = ["_build", "_ext"]
-# Docstrings name things in single backquotes; most of them have no page of their own.
-default_role = "literal"
+# Docstrings name things in single backquotes: what is documented becomes a link, the rest is code.
+default_role = "py:obj"
+highlight_language = "text"
 nitpicky = True
 # No page of another project is fetched to link to: names of its classes stay plain.
 nitpick_ignore_regex = [
+    ("py:obj", ".*"),
     ("py:.*", r"(pd|nx|pandas|networkx|msgspec|pathlib|os|collections\.abc)\..*|Path"),
     ("py:class", r"nicarbon\.(records\.RunFacts|rules\.RuleFile)"),
 ]
@@ -33,6 +35,9 @@ numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 
 html_theme = "furo"
+# Tables of a terminal are up to 100 columns wide.
+_CODE = {"code-font-size": "75%"}
+html_theme_options = {"light_css_variables": _CODE, "dark_css_variables": _CODE}
 html_title = f"nicarbon {__version__}"
 html_show_sphinx = False
 html_copy_source = False

@@ -26,14 +26,62 @@ def plugin(
     interval_s: float | None = None,
     **plugin_args: Any,
 ) -> Any:
-    """Return the metered twin of a nipype plugin: see `nicarbon.engines.nipype.plugin`."""
+    """Return the metered twin of a nipype plugin, to be passed to ``Workflow.run``.
+
+    Parameters
+    ----------
+    plugin : str or object
+        A plugin's name as nipype knows it (``"Linear"``, ``"MultiProc"`` ...), or a plugin
+        object.
+    run_dir : str, optional
+        The run folder; by default a new one below ``nicarbon-runs`` in the working directory
+        for each ``Workflow.run``. It is never overwritten.
+    interval_s : float, optional
+        Seconds between two samples. Accuracy does not depend on it. By default 1 s for the first
+        five minutes, then 10 s.
+    **plugin_args
+        The plugin's own arguments; also taken as one dict, ``plugin_args={...}``, as
+        ``Workflow.run`` does.
+
+    Returns
+    -------
+    object
+        What ``Workflow.run(plugin=...)`` takes.
+
+    Raises
+    ------
+    ValueError
+        If nipype has no plugin of this name, or arguments are given with an object.
+
+    Examples
+    --------
+    >>> wf.run(plugin=nicarbon.plugin("MultiProc", n_procs=8))  # doctest: +SKIP
+    """
     from nicarbon.engines import nipype
 
     return nipype.plugin(plugin, run_dir=run_dir, interval_s=interval_s, **plugin_args)
 
 
 def open(path: str | os.PathLike[str]) -> Run:  # noqa: A001
-    """Open a run folder: see `nicarbon.run.Run`."""
+    """Open a run folder; the run may still be going on, or have been killed.
+
+    Parameters
+    ----------
+    path : path
+        The run folder.
+
+    Returns
+    -------
+    nicarbon.run.Run
+        Its tables, graphs and summaries.
+
+    Raises
+    ------
+    RunFolderError
+        If it is no run folder, or cannot be read.
+    SchemaError
+        If a newer nicarbon wrote it.
+    """
     from nicarbon.run import Run
 
     return Run.open(path)

@@ -29,7 +29,7 @@ from sphinx.util.docutils import SphinxDirective
 from nicarbon import cli
 from nicarbon.stages import StageRules
 
-WIDTH = "100"
+WIDTH = "96"
 RUN = Path(__file__).parents[1] / "examples" / "first-run"
 _WHOLE_FILES = {"RunInfo": "run.json", "Graph": "graph-*.json", "Price": "price.json"}
 _JSON = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}

@@ -16,9 +16,9 @@ def make_image(size: int) -> str:
     import nibabel
     import numpy
 
-    voxels = numpy.random.default_rng(1).normal(100, 20, (size, size, size)).astype("float32")
+    voxels = numpy.random.default_rng(1).normal(100, 20, (size, size, size))
     path = Path("image.nii.gz").absolute()
-    nibabel.save(nibabel.Nifti1Image(voxels, numpy.eye(4)), path)
+    nibabel.save(nibabel.Nifti1Image(voxels.astype("float32"), numpy.eye(4)), path)
     return str(path)
 
 

@@ -30,37 +30,7 @@ def plugin(
     interval_s: float | None = None,
     **plugin_args: Any,
 ) -> Any:
-    """Return the metered twin of a nipype plugin, to be passed to ``Workflow.run``.
-
-    Parameters
-    ----------
-    plugin : str or object
-        A plugin's name as nipype knows it (``"Linear"``, ``"MultiProc"`` ...), or a plugin
-        object.
-    run_dir : str, optional
-        The run folder; by default a new one below ``nicarbon-runs`` in the working directory
-        for each ``Workflow.run``. It is never overwritten.
-    interval_s : float, optional
-        Seconds between two samples. Accuracy does not depend on it. By default 1 s for the first
-        five minutes, then 10 s.
-    **plugin_args
-        The plugin's own arguments; also taken as one dict, ``plugin_args={...}``, as
-        ``Workflow.run`` does.
-
-    Returns
-    -------
-    object
-        What ``Workflow.run(plugin=...)`` takes.
-
-    Raises
-    ------
-    ValueError
-        If nipype has no plugin of this name, or arguments are given with an object.
-
-    Examples
-    --------
-    >>> wf.run(plugin=nicarbon.plugin("MultiProc", n_procs=8))  # doctest: +SKIP
-    """
+    """Return the metered twin of a nipype plugin: see `nicarbon.plugin`."""
     sampler_args = [] if interval_s is None else ["--interval", str(interval_s)]
     plugin_args = {**plugin_args.pop("plugin_args", {}), **plugin_args}
     if not isinstance(plugin, str) and plugin_args:

@@ -16,8 +16,9 @@ import nicarbon
 from nicarbon import records
 from nicarbon.carbon.intensity import Intensity
 from nicarbon.carbon.price import Price
-from nicarbon.cli import VERBS
+from nicarbon.cli import VERBS, doctor
 from nicarbon.meter import SCHEMA_VERSION
+from nicarbon.meter.sensors import rapl
 
 ROOT = Path(__file__).parents[2]
 # Made by the reader from the others; no file holds them.
@@ -131,6 +132,14 @@ def test_every_stage_is_in_the_table(html):
     for stage, meaning in StageRules.load().definitions.items():
         assert stage in text
         assert meaning in text
+
+
+def test_commands_that_enable_sensors_are_those_of_the_doctor(docs):
+    page = (docs / "sensors.rst").read_text(encoding="utf-8")
+    printed = [*rapl._PERMIT, *rapl._SHARE.values(), *doctor._ALLOW_PERF]
+    printed.append(doctor._ALLOW_PERF_IN_CONTAINER)
+    for command in printed:
+        assert command.startswith("#") or command in page
 
 
 def test_links_of_the_readme_lead_somewhere():
