@@ -1,0 +1,344 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A real Slurm on this machine, from Debian's packages: two nodes on one kernel, with accounting.
+
+    python local_slurm.py FOLDER
+
+starts it in that folder, prints one line of JSON, ``{"ready": {...}}`` or ``{"cannot": "why"}``,
+and lives until standard input ends. Then nothing of it is left but the folder: no process, not
+even a job's, and no control group. Nothing outside the folder is written, no fixed port is used,
+and clusters may run side by side. No systemd, and no container, is needed; as an ordinary user it
+serves that user's jobs.
+
+Every daemon runs in the foreground, below this process, which also adopts what loses its parent:
+whoever kills its children until there are none has killed all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import getpass
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PROGRAMS = (
+    "munged",
+    "mariadbd",
+    "mariadb-install-db",
+    "slurmdbd",
+    "slurmctld",
+    "slurmd",
+    "sbatch",
+)
+PATIENCE_S = 60.0
+CPUS = 2
+MEMORY_MB = 4000
+PR_SET_CHILD_SUBREAPER = 36
+
+# cred_expire: a requeued job waits for as long, 120 s unless told otherwise.
+# NoInAddrAny: whoever is not on this machine reaches nothing.
+# config_overrides: nodes have the CPUs and memory that they say, whatever the machine has.
+SLURM_CONF = """
+ClusterName=local
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={ctld_port}
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket,cred_expire=5
+CredType=cred/munge
+CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
+MessageTimeout=30
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool-%n
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd-%n.log
+MailProg=/bin/true
+MpiDefault=none
+ProctrackType={proctrack}
+TaskPlugin={task}
+ReturnToService=2
+SlurmdTimeout=30
+KillWait=2
+SchedulerType=sched/backfill
+SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,sched_interval=2,bf_interval=2
+DependencyParameters=kill_invalid_depend
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+DefMemPerCPU=500
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=1
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort={dbd_port}
+AccountingStoragePass={folder}/munge.socket
+SlurmdParameters=config_overrides
+{nodes}
+PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+NODE = (
+    "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} "
+    "CPUs={cpus} RealMemory={memory_mb} State=UNKNOWN"
+)
+SLURMDBD_CONF = """
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+DbdHost={host}
+DbdAddr=127.0.0.1
+DbdPort={dbd_port}
+SlurmUser={user}
+LogFile={folder}/slurmdbd.log
+PidFile={folder}/slurmdbd.pid
+StorageType=accounting_storage/mysql
+StorageHost=127.0.0.1
+StoragePort={db_port}
+StorageUser=slurm
+StoragePass=slurm
+StorageLoc=slurm
+CommitDelay=1
+"""
+CGROUP_CONF = """
+CgroupPlugin=cgroup/v1
+ConstrainCores=no
+ConstrainRAMSpace=yes
+AllowedSwapSpace=0
+"""
+GRANT = (
+    "create user slurm@'127.0.0.1' identified by 'slurm'; "
+    "grant all on slurm.* to slurm@'127.0.0.1'"
+)
+
+
+class CannotStartError(Exception):
+    """What is missing or went wrong, in one line."""
+
+
+def main() -> int:
+    folder = Path(sys.argv[1]).absolute()
+    # Of this process, so that two clusters share no control group.
+    nodes = [f"n{os.getpid()}{letter}" for letter in "ab"]
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(1))
+    try:
+        print(json.dumps({"ready": start(folder, nodes)}), flush=True)
+        while os.read(0, 4096):
+            pass
+    except CannotStartError as error:
+        print(json.dumps({"cannot": str(error)}), flush=True)
+        return 1
+    finally:
+        kill_children()
+        remove_control_groups(nodes)
+    return 0
+
+
+def start(folder: Path, nodes: list[str]) -> dict[str, object]:
+    """Start every daemon; return what a client must know."""
+    path = os.environ["PATH"] + ":/usr/sbin:/sbin"
+    missing = [name for name in PROGRAMS if shutil.which(name, path=path) is None]
+    if missing:
+        raise CannotStartError(
+            f"{', '.join(missing)} missing: install what .ci/debian-packages does"
+        )
+    os.environ["PATH"] = path
+    with_limits = can_limit_memory()
+    write_configuration(folder, nodes, with_limits)
+    start_munge(folder)
+    start_database(folder)
+    run_daemon(folder, "slurmdbd", "-D")
+    until(folder, "sacctmgr", "-n", "list", "cluster")
+    # Unknown when slurmctld starts, its jobs would not be recorded.
+    command("sacctmgr", "-i", "add", "cluster", "local")
+    run_daemon(folder, "slurmctld", "-D")
+    until(folder, "scontrol", "ping")
+    for name in nodes:
+        slurmd = ["slurmd", "-D", "-N", name]
+        if os.geteuid() == 0:
+            slurmd = own_hostname(folder, name, slurmd)
+        run_daemon(folder, *slurmd)
+    first_job = ["srun", "--immediate=60", "-N", str(len(nodes)), "true"]
+    until(folder, *first_job)
+    return {
+        "slurm_conf": os.environ["SLURM_CONF"],
+        "nodes": nodes,
+        "limits_memory": with_limits,
+        "own_hostnames": os.geteuid() == 0,
+    }
+
+
+def own_hostname(folder: Path, name: str, slurmd: list[str]) -> list[str]:
+    """Let a daemon and its jobs see the node's name as the machine's, in namespaces of its own."""
+    hosts = folder / f"hosts-{name}"
+    hosts.write_text(f"127.0.0.1 localhost {name}\n{Path('/etc/hosts').read_text()}")
+    shell = 'mount --bind "$0" /etc/hosts && hostname "$1" && shift && exec "$@"'
+    return ["unshare", "--uts", "--mount", "sh", "-c", shell, str(hosts), name, *slurmd]
+
+
+def write_configuration(folder: Path, nodes: list[str], with_limits: bool) -> None:
+    """Write what the daemons read, and point every Slurm command at it."""
+    (folder / "state").mkdir(parents=True)
+    ctld_port, dbd_port, db_port, *node_ports = free_ports(3 + len(nodes))
+    host = socket.gethostname().split(".")[0]
+    values = {
+        "folder": folder,
+        "host": host,
+        "user": getpass.getuser() if os.geteuid() else "root",
+        "ctld_port": ctld_port,
+        "dbd_port": dbd_port,
+        "db_port": db_port,
+        "proctrack": "proctrack/cgroup" if with_limits else "proctrack/linuxproc",
+        "task": "task/cgroup" if with_limits else "task/none",
+    }
+    lines = []
+    for name, port in zip(nodes, node_ports, strict=True):
+        (folder / f"spool-{name}").mkdir()
+        lines.append(NODE.format(name=name, host=host, port=port, cpus=CPUS, memory_mb=MEMORY_MB))
+    conf = folder / "slurm.conf"
+    conf.write_text(SLURM_CONF.format(nodes="\n".join(lines), **values))
+    (folder / "cgroup.conf").write_text(CGROUP_CONF)
+    dbd_conf = folder / "slurmdbd.conf"
+    dbd_conf.touch(mode=0o600)
+    dbd_conf.write_text(SLURMDBD_CONF.format(**values))
+    (folder / "db_port").write_text(str(db_port))
+    os.environ["SLURM_CONF"] = str(conf)
+
+
+def start_munge(folder: Path) -> None:
+    key, sock = folder / "munge.key", folder / "munge.socket"
+    key.touch(mode=0o600)
+    key.write_bytes(os.urandom(128))
+    options = {
+        "key-file": key,
+        "socket": sock,
+        "pid-file": folder / "munged.pid",
+        "log-file": folder / "munged.log",
+        "seed-file": folder / "munge.seed",
+    }
+    run_daemon(
+        folder,
+        "munged",
+        "--foreground",
+        "--force",
+        *(f"--{option}={value}" for option, value in options.items()),
+    )
+    until(folder, "munge", "-S", str(sock), "-n", "-o", "/dev/null")
+
+
+def start_database(folder: Path) -> None:
+    data, sock = folder / "mariadb", folder / "mariadb.socket"
+    user = f"--user={getpass.getuser() if os.geteuid() else 'root'}"
+    command(
+        "mariadb-install-db",
+        "--no-defaults",
+        user,
+        f"--datadir={data}",
+        "--skip-test-db",
+        "--auth-root-authentication-method=normal",
+    )
+    run_daemon(
+        folder,
+        "mariadbd",
+        "--no-defaults",
+        user,
+        f"--datadir={data}",
+        f"--socket={sock}",
+        f"--pid-file={folder}/mariadbd.pid",
+        "--bind-address=127.0.0.1",
+        f"--port={(folder / 'db_port').read_text()}",
+        "--skip-name-resolve",
+        "--innodb-lock-wait-timeout=900",
+        "--innodb-flush-log-at-trx-commit=0",
+    )
+    client = ("mariadb", "--no-defaults", "-u", "root", "-S", str(sock), "-e")
+    until(folder, *client, "select 1")
+    command(*client, GRANT)
+
+
+def run_daemon(folder: Path, *arguments: str) -> None:
+    with open(folder / "daemons.log", "ab") as log:
+        subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def command(*arguments: str) -> None:
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=PATIENCE_S)
+    if done.returncode:
+        last = (done.stderr or done.stdout).strip().splitlines()[-1:]
+        raise CannotStartError(f"{arguments[0]}: {' '.join(last)}")
+
+
+def until(folder: Path, *arguments: str) -> None:
+    """Repeat a command until it succeeds."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return command(*arguments)
+        except (CannotStartError, subprocess.TimeoutExpired) as error:
+            if time.monotonic() > deadline:
+                raise CannotStartError(f"{error} (logs: {folder})") from None
+        time.sleep(0.1)
+
+
+def free_ports(n: int) -> list[int]:
+    """Return ports that nobody listens on."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(n)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def can_limit_memory() -> bool:
+    """Tell whether jobs can be put into control groups: root, and version 1 of them."""
+    controllers = ("memory", "freezer", "cpuacct", "cpuset", "devices")
+    return all(os.access(f"/sys/fs/cgroup/{one}/tasks", os.W_OK) for one in controllers)
+
+
+def kill_children() -> None:
+    """Kill and reap until there is no child: orphans of those killed are children by then."""
+    while True:
+        for pid in children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+
+
+def children() -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            if parent == os.getpid():
+                found.append(int(stat.parent.name))
+    return found
+
+
+def remove_control_groups(nodes: list[str]) -> None:
+    for name in nodes:
+        for top in Path("/sys/fs/cgroup").glob(f"*/slurm_{name}"):
+            for folder, _, _ in os.walk(top, topdown=False):
+                with contextlib.suppress(OSError):
+                    os.rmdir(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
