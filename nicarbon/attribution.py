@@ -46,6 +46,9 @@ class SpanEnergy(msgspec.Struct, frozen=True):
         ``measured``, ``modelled`` or ``assumed``: the weakest of the sensors that it rests on.
     inputs_hash : str or None
         What the engine makes of the node's inputs.
+    peak_memory_bytes : int or None
+        The most that the process tree in which it ran was seen to hold: it may have held more
+        between two looks. None where nobody looked.
     """
 
     span: str
@@ -68,6 +71,7 @@ class SpanEnergy(msgspec.Struct, frozen=True):
     map_node: str | None = None
     index: int | None = None
     inputs_hash: str | None = None
+    peak_memory_bytes: int | None = None
 
 
 class HostEnergy(msgspec.Struct, frozen=True):
@@ -207,8 +211,10 @@ def _attribute_host(
     idle_power_w = header.idle_power_w if header else None
     method = max((sensor.method for sensor, _ in domains), key=METHODS.index, default="assumed")
     losing = {span for reading in readings for span in reading.sample.sigchld_ignored}
+    peaks = _peak_memory_bytes(readings)
     spans = [
-        _span(e, ran, divided, method, idle_power_w, e.start.span in losing) for e in ran.values()
+        _span(e, ran, divided, method, idle_power_w, e.start.span in losing, peaks)
+        for e in ran.values()
     ]
     spans += _never_called(node_files, method)
     spans.sort(key=lambda span: (span.start_s, span.span))
@@ -298,6 +304,7 @@ def _span(
     method: str,
     idle_power_w: float | None,
     losing: bool,
+    peaks: Mapping[str, int],
 ) -> SpanEnergy:
     start, end = execution.start, execution.end
     of_span = [parts.shares[start.span] for parts in divided if start.span in parts.shares]
@@ -330,7 +337,20 @@ def _span(
         map_node=start.map_node,
         index=start.index,
         inputs_hash=end.inputs_hash if end else None,
+        peak_memory_bytes=max(
+            filter(None, (peaks.get(start.span), end.peak_memory_bytes if end else None)),
+            default=None,
+        ),
     )
+
+
+def _peak_memory_bytes(readings: Iterable[timeline.Reading]) -> dict[str, int]:
+    """Return the most that the samplers saw each execution's process tree hold, by span."""
+    peaks: dict[str, int] = {}
+    for reading in readings:
+        for span, held in reading.sample.memory_bytes.items():
+            peaks[span] = max(held, peaks.get(span, 0))
+    return peaks
 
 
 def _never_called(node_files: Iterable[NodeFile], method: str) -> list[SpanEnergy]:

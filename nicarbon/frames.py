@@ -9,13 +9,22 @@ from typing import TYPE_CHECKING
 import msgspec
 import pandas as pd
 
+from nicarbon import details
 from nicarbon.attribution import HostEnergy
 from nicarbon.rows import COLUMNS, Row
 
 if TYPE_CHECKING:
     import networkx as nx
 
-_NODE_COLUMNS = ("stage", "outcome", *COLUMNS[1:-4], "method", "workflow", "interface", "program")
+_NODE_COLUMNS = (
+    "stage",
+    "outcome",
+    *(name for name in COLUMNS if name != "name" and not name.startswith("n_")),
+    *details.COLUMNS,
+    "workflow",
+    "interface",
+    "program",
+)
 _HOST_COLUMNS = tuple(name for name in HostEnergy.__struct_fields__ if name != "sensors")
 
 

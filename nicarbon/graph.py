@@ -12,6 +12,7 @@ import msgspec
 import networkx as nx
 
 from nicarbon.attribution import SpanEnergy
+from nicarbon.details import last_hash
 from nicarbon.entities import entities
 from nicarbon.grouping import BY, check, label
 from nicarbon.records import Graph, Node
@@ -47,8 +48,8 @@ def executed_graph(
     -------
     networkx.DiGraph
         A node's attributes are those of `nicarbon.records.Node`, of `nicarbon.rows.Row` and of
-        `nicarbon.entities.Entities`, `outcome` (``missing`` where nothing was recorded), `hosts`
-        (names) and `spans`. An element of a
+        `nicarbon.entities.Entities`, `outcome` (``missing`` where nothing was recorded),
+        `inputs_hash` (of its last execution), `hosts` (names) and `spans`. An element of a
         MapNode is a node between the MapNode's sources and the MapNode, which collects its
         result; these edges have ``element=True``, and their number depends on the data.
     """
@@ -67,12 +68,14 @@ def executed_graph(
     result.add_edges_from(
         (a, b, {"element": False}) for a, b in graph.edges if a in described and b in described
     )
+    planned: dict[str, list[str]] = {}
     for name, of_node in by_node.items():
         map_node = of_node[0].map_node
         if name not in described and map_node in described:
-            sources = list(result.predecessors(map_node))
-            planned = [s for s in sources if not result.edges[s, map_node]["element"]]
-            result.add_edges_from(((s, name) for s in planned), element=True)
+            # Before its elements are among them: looking through those again for each takes long.
+            if map_node not in planned:
+                planned[map_node] = list(result.predecessors(map_node))
+            result.add_edges_from(((s, name) for s in planned[map_node]), element=True)
             result.add_edge(name, map_node, element=True)
     return result
 
@@ -102,6 +105,7 @@ def _attributes(
         "outcome": outcome(spans) if spans else MISSING,
         "spans": tuple(spans),
         "n_missing": int(not spans),
+        "inputs_hash": last_hash(spans),
     }
 
 

@@ -198,6 +198,9 @@ class End(msgspec.Struct, frozen=True, tag="end", tag_field="kind"):
         Class of the exception.
     inputs_hash : str or None
         What the engine makes of the node's inputs: the same hash, the same result.
+    peak_memory_bytes : int or None
+        What its process, or a child of it, held at some time, where that was more than ever
+        before in this process.
     """
 
     span: str
@@ -210,6 +213,7 @@ class End(msgspec.Struct, frozen=True, tag="end", tag_field="kind"):
     cpu_incomplete: str | None = None
     error: str | None = None
     inputs_hash: str | None = None
+    peak_memory_bytes: int | None = None
 
 
 class Cached(msgspec.Struct, frozen=True, tag="cached", tag_field="kind"):
@@ -300,6 +304,8 @@ class Sample(msgspec.Struct, frozen=True, tag="sample", tag_field="kind"):
     sigchld_ignored : tuple of str
         Running nodes without a task clock below which a process ignores SIGCHLD: rusage misses
         what its children use.
+    memory_bytes : dict
+        The most that the process tree of each running node was seen to hold so far.
     read_s : float
         How long the reading took.
     """
@@ -312,6 +318,7 @@ class Sample(msgspec.Struct, frozen=True, tag="sample", tag_field="kind"):
     driver_cpu_s: float | None = None
     spans: dict[str, float] = {}
     sigchld_ignored: tuple[str, ...] = ()
+    memory_bytes: dict[str, int] = {}
     read_s: float = 0.0
 
 

@@ -46,6 +46,8 @@ class Row(msgspec.Struct, frozen=True):
         Nodes, those only found in the cache, and those whose last attempt failed or was killed.
     method : str or None
         The weakest method that the energy rests on; None without energy.
+    peak_memory_bytes : int or None
+        The most that the process tree of any one execution was seen to hold.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Row(msgspec.Struct, frozen=True):
     n_cached: int
     n_failed: int
     method: str | None
+    peak_memory_bytes: int | None = None
 
 
 COLUMNS = Row.__struct_fields__
@@ -131,6 +134,9 @@ def fold_one(name: str, spans: Iterable[SpanEnergy], offsets: Mapping[str, float
         n_cached=outcomes.count("cached"),
         n_failed=sum(o in FAILED for o in outcomes),
         method=max((s.method for s in _priced(spans)), key=METHODS.index, default=None),
+        peak_memory_bytes=max(
+            (s.peak_memory_bytes for s in spans if s.peak_memory_bytes is not None), default=None
+        ),
     )
 
 

@@ -24,6 +24,7 @@ from nicarbon.carbon.intensity import Intensity, given
 from nicarbon.carbon.price import Price, carbon_g, priced
 from nicarbon.carbon.stored import read_price, write_price
 from nicarbon.carbon.tables import Tables
+from nicarbon.details import Detail, details
 from nicarbon.errors import PriceError
 from nicarbon.grouping import check, label
 from nicarbon.notes import is_known, notes
@@ -65,6 +66,8 @@ class Summary(msgspec.Struct, frozen=True):
         What the figures lack, a sentence each.
     price : Price or None
         What the grams rest on; None where the run is not priced.
+    details : dict
+        What else is known of each node, by its name; empty unless a row is a node.
     """
 
     schema_version: str
@@ -81,6 +84,7 @@ class Summary(msgspec.Struct, frozen=True):
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     price: Price | None = None
+    details: dict[str, Detail] = {}
 
     @property
     def n_missing(self) -> int:
@@ -308,6 +312,7 @@ class Run:
             notes=notes(self.facts, attribution, missing, self._wholes(rules))
             + ((self.price_problem,) if self.price_problem else ()),
             price=self.chosen_price,
+            details=details(self._graph, attribution.spans) if by == "node" else {},
         )
 
     def bottlenecks(self, stages_file: str | Path | None = None) -> Bottlenecks:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from resource import RUSAGE_CHILDREN, getrusage
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 from typing import NamedTuple
 
 from nicarbon.meter.processes import ProcFS
@@ -34,6 +34,9 @@ class Census(NamedTuple):
         answer for themselves.
     children : frozenset of int
         Process numbers of the direct children.
+    own_peak_kb, reaped_peak_kb : int
+        The most memory that this process, and that the largest of its reaped children and
+        theirs, ever held.
     """
 
     own_s: float
@@ -41,6 +44,8 @@ class Census(NamedTuple):
     living: dict[tuple[int, int], float]
     workers: dict[tuple[int, int], float]
     children: frozenset[int]
+    own_peak_kb: int = 0
+    reaped_peak_kb: int = 0
 
     def total_s(self) -> float:
         """Return the CPU seconds of the tree, those that answer for themselves left out."""
@@ -74,8 +79,9 @@ def take(
     own_s = time.process_time()
     usage = getrusage(RUSAGE_CHILDREN)
     reaped_s = usage.ru_utime + usage.ru_stime
+    peaks_kb = getrusage(RUSAGE_SELF).ru_maxrss, usage.ru_maxrss
     if not _has_children():
-        return Census(own_s, reaped_s, {}, {}, frozenset())
+        return Census(own_s, reaped_s, {}, {}, frozenset(), *peaks_kb)
     children = frozenset(proc.children(os.getpid()))
     living: dict[tuple[int, int], float] = {}
     workers: dict[tuple[int, int], float] = {}
@@ -94,7 +100,7 @@ def take(
         else:
             workers[worker] = workers.get(worker, 0.0) + cpu_s
         pending += [(child, worker) for child in proc.children(pid)]
-    return Census(own_s, reaped_s, living, workers, children)
+    return Census(own_s, reaped_s, living, workers, children, *peaks_kb)
 
 
 def difference_s(
@@ -131,6 +137,18 @@ def difference_s(
             cpu_s -= at_start_s
             certain = False
     return max(cpu_s, 0.0), certain
+
+
+def new_peak_bytes(before: Census, after: Census) -> int | None:
+    """Return what the tree held at some time between two moments, if it was a new record.
+
+    The kernel keeps the most that a process ever held, so that a node which holds less than one
+    before it in this process leaves no trace.
+    """
+    # A child counts with what its parent ever held until it runs a program of its own.
+    if after.reaped_peak_kb > max(before.reaped_peak_kb, after.own_peak_kb):
+        return after.reaped_peak_kb * 1024
+    return after.own_peak_kb * 1024 if after.own_peak_kb > before.own_peak_kb else None
 
 
 def _has_children() -> bool:

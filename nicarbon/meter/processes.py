@@ -11,12 +11,24 @@ import os
 import time
 import zlib
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from nicarbon.meter.procstat import Stat, parse_stat, read_file
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _SIGCHLD_BIT = 1 << 16  # signal 17 in the kernel's masks, whose lowest bit is signal 1
+
+
+class Seen(NamedTuple):
+    """A process as one look found it: with its waited-for children's CPU time, and its children.
+
+    `rss_bytes` is what it holds in memory, pages that it shares with others included.
+    """
+
+    cpu_s: float
+    rss_bytes: int
+    children: list[int]
 
 
 class ProcFS:
@@ -243,7 +255,7 @@ class ProcFS:
         self,
         pid: int,
         exclude: Collection[int] = (),
-        known: dict[int, tuple[float, list[int]]] | None = None,
+        known: dict[int, Seen] | None = None,
     ) -> float:
         """Return the CPU seconds of a tree: own and waited-for children of each process in it.
 
@@ -255,31 +267,42 @@ class ProcFS:
         exclude : collection of int
             Processes left out with all that is below them.
         known : dict, optional
-            CPU seconds and children of the processes that were read already at this moment: they
-            are not read again, and those that are read are added. A tree and the trees inside it
-            are then counted at one moment, and for the price of one.
+            The processes that were read already at this moment: they are not read again, and
+            those that are read are added. A tree and the trees inside it are then counted at one
+            moment, and for the price of one.
         """
+        return sum(seen.cpu_s for _, seen in self._seen(pid, exclude, known))
+
+    def tree_rss_bytes(
+        self,
+        pid: int,
+        exclude: Collection[int] = (),
+        known: dict[int, Seen] | None = None,
+    ) -> dict[int, int]:
+        """Return what each process of a tree holds in memory; arguments as in `tree_cpu_s`."""
+        return {this: seen.rss_bytes for this, seen in self._seen(pid, exclude, known)}
+
+    def _seen(
+        self, pid: int, exclude: Collection[int], known: dict[int, Seen] | None
+    ) -> Iterator[tuple[int, Seen]]:
         known = {} if known is None else known
-        total = 0.0
-        waiting, seen = [pid], set(exclude)
+        waiting, done = [pid], set(exclude)
         while waiting:
             this = waiting.pop()
-            if this in seen:
+            if this in done:
                 continue
-            seen.add(this)
+            done.add(this)
             if this not in known:
                 self._add(this, exclude, known)
             if this in known:
-                cpu_s, children = known[this]
-                total += cpu_s
-                waiting += children
-        return total
+                yield this, known[this]
+                waiting += known[this].children
 
-    def _add(self, pid: int, exclude: Collection[int], known: dict[int, Any]) -> None:
+    def _add(self, pid: int, exclude: Collection[int], known: dict[int, Seen]) -> None:
         """Read a process and what is below it."""
         for stat, children in self._walk(pid, exclude):
             cpu_s = self._own_cpu_s(stat) + (stat.cutime + stat.cstime) / _TICKS_PER_S
-            known[stat.pid] = (cpu_s, children)
+            known[stat.pid] = Seen(cpu_s, stat.rss_pages * _PAGE_BYTES, children)
 
     def sigchld_ignored(self, pid: int) -> bool | None:
         """Return whether the process ignores SIGCHLD, so that its children's CPU time is lost.

@@ -12,6 +12,7 @@ class Stat(NamedTuple):
 
     `utime` and `stime` are the process's own, `cutime` and `cstime` those of the children that it
     has waited for; `starttime` is ticks after boot and tells apart two processes with one pid.
+    `rss_pages` is what it holds in memory, shared pages included.
     """
 
     pid: int
@@ -26,6 +27,7 @@ class Stat(NamedTuple):
     cstime: int
     n_threads: int
     starttime: int
+    rss_pages: int = 0
 
     @property
     def ended(self) -> bool:
@@ -56,7 +58,7 @@ def read_file(path: str, size: int = 65536) -> bytes | None:
 def parse_stat(data: bytes) -> Stat | None:
     """Parse /proc/PID/stat; the name may itself hold spaces and brackets."""
     left, right = data.find(b"("), data.rfind(b")")
-    fields = data[right + 2 :].split(None, 20)
+    fields = data[right + 2 :].split(None, 22)
     if left < 0 or len(fields) < 20:
         return None
     try:
@@ -73,6 +75,7 @@ def parse_stat(data: bytes) -> Stat | None:
             int(fields[14]),
             int(fields[17]),
             int(fields[19]),
+            int(fields[21]) if len(fields) > 21 else 0,
         )
     except ValueError:
         return None

@@ -15,7 +15,7 @@ import time
 from typing import Any, NamedTuple
 
 from nicarbon.meter import SCHEMA_VERSION, subreaper
-from nicarbon.meter.census import Census, difference_s, take
+from nicarbon.meter.census import Census, difference_s, new_peak_bytes, take
 from nicarbon.meter.cputime import TaskClock, TaskClocks, choose, sigchld_ignored
 from nicarbon.meter.messages import fail
 from nicarbon.meter.processes import ProcFS
@@ -161,6 +161,9 @@ class Meter:
             try:
                 after = self.census()
                 record.update(self._cpu(span, after))
+                peak_bytes = None if span.shared else new_peak_bytes(span.before, after)
+                if peak_bytes is not None:
+                    record["peak_memory_bytes"] = peak_bytes
                 if error is not None:
                     record["error"] = error
                 if inputs_hash is not None:

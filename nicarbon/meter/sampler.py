@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from nicarbon.meter import host, sensors
 from nicarbon.meter.ends import Ends
-from nicarbon.meter.processes import ProcFS
+from nicarbon.meter.processes import ProcFS, Seen
 from nicarbon.meter.watch import NodeWatch
 from nicarbon.meter.writer import Writer
 
@@ -139,12 +139,14 @@ class Sampler:
         if record is None:
             self.say("/proc/stat can't be read: no samples")
             return None
-        known: dict[int, tuple[float, list[int]]] = {}
+        known: dict[int, Seen] = {}
         record["driver_cpu_s"] = self._driver_tree_cpu_s(known)
         look = self.watch.look(known)
         record["spans"] = look.cpu_s
         if look.sigchld_ignored:
             record["sigchld_ignored"] = look.sigchld_ignored
+        if look.memory_bytes:
+            record["memory_bytes"] = look.memory_bytes
         record["meter_cpu_s"] = self._own_cpu_s()
         self._write(record)
         for span in look.gone:
@@ -203,7 +205,7 @@ class Sampler:
             self.say(f"the sensor {sensor.name} fails: {error}")
             return {d["name"]: None for d in sensor.domains if d.get("model") is None}
 
-    def _driver_tree_cpu_s(self, known: dict[int, tuple[float, list[int]]]) -> float | None:
+    def _driver_tree_cpu_s(self, known: dict[int, Seen]) -> float | None:
         """Return what the driver's tree has used, never less than before; None without a driver.
 
         Once it is gone its last count stays.

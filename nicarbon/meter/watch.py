@@ -14,7 +14,8 @@ import os
 import time
 from typing import Any, NamedTuple
 
-from nicarbon.meter.processes import ProcFS
+from nicarbon.meter.memory import Peaks
+from nicarbon.meter.processes import ProcFS, Seen
 
 # A file made within a clock tick of the last look may not have changed the folder's time.
 _FOLDER_TIME_GRAIN_NS = 100_000_000
@@ -56,11 +57,14 @@ class Look(NamedTuple):
         Spans whose process ended without an end record.
     sigchld_ignored : tuple of str
         Spans without a task clock below which a process ignores SIGCHLD.
+    memory_bytes : dict
+        The most that the tree of each running node was seen to hold, by span.
     """
 
     cpu_s: dict[str, float]
     gone: list[str]
-    sigchld_ignored: tuple[str, ...] = ()
+    sigchld_ignored: tuple[str, ...]
+    memory_bytes: dict[str, int]
 
 
 class _NodeFile:
@@ -139,6 +143,7 @@ class NodeWatch:
         self._known: set[str] = set()
         self._files: dict[str, _NodeFile] = {}
         self._cpu_s: dict[str, float] = {}
+        self._peaks = Peaks(procfs)
         self.done: dict[str, str] = {}
 
     def close(self) -> None:
@@ -162,7 +167,7 @@ class NodeWatch:
         for file in self._files.values():
             self._read(file)
 
-    def look(self, known: dict[int, tuple[float, list[int]]] | None = None) -> Look:
+    def look(self, known: dict[int, Seen] | None = None) -> Look:
         """Read what was written, and count what the running nodes have used so far.
 
         Parameters
@@ -173,6 +178,7 @@ class NodeWatch:
         self._find_files()
         gone: list[str] = []
         losing: list[str] = []
+        known = {} if known is None else known
         others = {file.pid for file in self._files.values()} | {self._own_pid}
         for name, file in list(self._files.items()):
             # First the process, then the file: what an ended process wrote is all there.
@@ -189,12 +195,12 @@ class NodeWatch:
                 del self._files[name]
         running = {span for file in self._files.values() for span in file.open} | set(gone)
         self._cpu_s = {span: cpu_s for span, cpu_s in self._cpu_s.items() if span in running}
-        return Look(dict(self._cpu_s), gone, tuple(losing))
+        self._peaks.keep(running)
+        return Look(dict(self._cpu_s), gone, tuple(losing), dict(self._peaks.peak_bytes))
 
-    def _beat(
-        self, file: _NodeFile, exclude: set[int], known: dict[int, tuple[float, list[int]]] | None
-    ) -> None:
-        """Note what a process's spans have used; never less than before."""
+    def _beat(self, file: _NodeFile, exclude: set[int], known: dict[int, Seen]) -> None:
+        """Note what a process's spans have used, CPU time and memory; never less than before."""
+        self._peaks.look(file.open, file.pid, exclude, known)
         tree_cpu_s = self._procfs.tree_cpu_s(file.pid, exclude, known)
         for span in file.open.values():
             cpu_s = max(round(tree_cpu_s - span.cpu_base_s, 6), 0.0)

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from nicarbon import details
 from nicarbon.attribution import HostEnergy
 from nicarbon.notes import is_known
 from nicarbon.rows import COLUMNS
@@ -43,9 +44,14 @@ def document(summary: Summary) -> dict[str, Any]:
         "hosts": [_host(host, summary.labels[host.host]) for host in summary.hosts],
         "by": summary.by,
         "coverage": summary.coverage,
-        "rows": [msgspec.structs.asdict(row) for row in summary.rows],
+        "rows": [msgspec.structs.asdict(row) | _detail(summary, row.name) for row in summary.rows],
         "total": msgspec.structs.asdict(summary.total),
     }
+
+
+def _detail(summary: Summary, name: str) -> dict[str, Any]:
+    """Return what else is known of a node; nothing where rows are something else."""
+    return msgspec.structs.asdict(summary.details[name]) if summary.by == "node" else {}
 
 
 def _host(host: HostEnergy, label: str) -> dict[str, Any]:
@@ -72,11 +78,14 @@ def to_tsv(summaries: Iterable[Summary]) -> str:
 
     A figure that is missing is ``n/a``; tabs and line breaks in names become spaces.
     """
-    lines = ["\t".join(("run_id", *COLUMNS))]
+    summaries = list(summaries)
+    by_node = all(summary.by == "node" for summary in summaries)
+    lines = ["\t".join(("run_id", *COLUMNS, *(details.COLUMNS if by_node else ())))]
     for summary in summaries:
         for row in summary.rows:
-            cells = (summary.run_id, *(getattr(row, column) for column in COLUMNS))
-            lines.append("\t".join(cell(figure) for figure in cells))
+            figures = [getattr(row, column) for column in COLUMNS]
+            figures += _detail(summary, row.name).values() if by_node else ()
+            lines.append("\t".join(cell(figure) for figure in (summary.run_id, *figures)))
     return "\n".join(lines) + "\n"
 
 

@@ -523,6 +523,34 @@ def test_a_clock_that_went_backwards_does_no_harm():
     assert_sum(result)
 
 
+def test_the_most_memory_that_was_seen():
+    rows = samples([(0, 0, 0), (1, 1, 1), (2, 2, 2)])
+    seen = [{}, {f"{DRIVER}-0": 500, f"{DRIVER}-1": 70}, {f"{DRIVER}-0": 500}]
+    rows = tuple(
+        msgspec.structs.replace(row, memory_bytes=held)
+        for row, held in zip(rows, seen, strict=True)
+    )
+    nodes = driver_file(
+        *span(0, 0, 2, 1.0, peak_memory_bytes=400),
+        *span(1, 0, 2, 0.5, peak_memory_bytes=80),
+        *span(2, 0, 2, 0.1),
+        *span(3, 0, 2, None),
+    )
+    spans = run([nodes], files=(SampleFile(host(), rows),)).spans
+    assert [s.peak_memory_bytes for s in spans] == [500, 80, None, None]
+
+
+def test_the_hash_is_of_what_ran_or_was_found():
+    nodes = driver_file(
+        *span(0, 0, 2, 1.0, inputs_hash="a"), *span(1, 0, 2, None), Cached("n", S, S, "b")
+    )
+    assert {s.node: s.inputs_hash for s in run([nodes]).spans} == {
+        "wf.n0": "a",
+        "wf.n1": None,
+        "n": "b",
+    }
+
+
 def test_a_flag_is_kept():
     nodes = driver_file(*span(0, 0, 10, 5.0, cpu_incomplete="SIGCHLD is ignored"), cpu=(0, 5))
     result = run([nodes], [(0, 0, 0), (10, 10, 100)])

@@ -3,7 +3,7 @@
 
 def test_tables(run_folders):
     spans = [
-        run_folders.span("wf.strip", 0, 2, 20.0),
+        run_folders.span("wf.strip", 0, 2, 20.0, peak_memory_bytes=9, inputs_hash="0a"),
         run_folders.span("wf.smooth", 2, 4, 30.0),
         run_folders.span("wf.smooth[1]", 4, 7, 10.0, map_node="wf.smooth", index=1),
     ]
@@ -15,6 +15,8 @@ def test_tables(run_folders):
     assert str(stages["carbon_g"].dtype) == "float64"
     assert hosts.loc[run_folders.ID, "hostname"] == "scanner"
     assert len(run.graph) == 5
+    assert list(nodes.loc["wf.strip", ["peak_memory_bytes", "inputs_hash"]]) == [9, "0a"]
+    assert {"n_procs", "mem_gb"} <= set(nodes)
 
 
 def test_tables_of_an_empty_run(run_folders):

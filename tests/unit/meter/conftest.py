@@ -52,10 +52,11 @@ class FakeHost:
         state: str = "S",
         starttime: int = 50,
         n_threads: int = 1,
+        rss_pages: int = 0,
     ) -> None:
         stat = (
             f"{pid} ({comm}) {state} {parent} {pid} {pid} 0 -1 0 0 0 0 0 "
-            f"{own} 0 {reaped} 0 20 0 {n_threads} 0 {starttime} 0 0 0\n"
+            f"{own} 0 {reaped} 0 20 0 {n_threads} 0 {starttime} 0 {rss_pages} 0\n"
         )
         self.write(f"proc/{pid}/stat", stat)
         (self.root / f"proc/{pid}/task/{pid}").mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from nicarbon.meter import census, subreaper
-from nicarbon.meter.census import Census, difference_s, take
+from nicarbon.meter.census import Census, difference_s, new_peak_bytes, take
 from nicarbon.meter.processes import ProcFS
 
 PROC = ProcFS("/")
@@ -238,3 +238,47 @@ def test_an_adopted_orphan_counts():
         os.waitpid(orphan, 0)
     finally:
         subreaper.switch(was)
+
+
+@pytest.mark.parametrize(
+    ("own_kb", "reaped_kb", "peak_kb"),
+    [
+        (50, 40, None),  # neither is new
+        (60, 40, 60),
+        (50, 90, 90),
+        (60, 90, 90),
+        # A child that was forked counts with what this process once held.
+        (60, 60, 60),
+        (50, 50, None),
+    ],
+)
+def test_only_a_new_record_of_memory_is_the_nodes(own_kb, reaped_kb, peak_kb):
+    before = Census(0.0, 0.0, {}, {}, NONE, 50, 40)
+    after = Census(0.0, 0.0, {}, {}, NONE, own_kb, reaped_kb)
+    peak_bytes = None if peak_kb is None else peak_kb * 1024
+    assert new_peak_bytes(before, after) == peak_bytes
+
+
+def test_memory_of_children_that_were_reaped_and_of_the_process_itself():
+    """In a process of its own: this one's children may have held more already."""
+    text = (
+        "import subprocess, sys\n"
+        "from nicarbon.meter.census import new_peak_bytes, take\n"
+        "from nicarbon.meter.processes import ProcFS\n"
+        "proc = ProcFS('/')\n"
+        "one = take(proc)\n"
+        # A process counts with what its parent held until it ran a program of its own.
+        "size = one.own_peak_kb * 1024 + (40 << 20)\n"
+        "subprocess.run([sys.executable, '-c', f'block = b\"x\" * {size}'], check=True)\n"
+        "two = take(proc)\n"
+        "subprocess.run(['true'], check=True)\n"
+        "three = take(proc)\n"
+        "own = b'x' * (2 * size)\n"
+        "print(size, new_peak_bytes(one, two), new_peak_bytes(two, three), "
+        "new_peak_bytes(three, take(proc)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    size, child, nothing, own = done.stdout.split()
+    assert int(size) < int(child) < int(size) + (30 << 20)
+    assert nothing == "None"
+    assert 2 * int(size) < int(own) < 2 * int(size) + (60 << 20)

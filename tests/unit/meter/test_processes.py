@@ -130,6 +130,17 @@ def test_a_tree_with_an_excluded_part_can_be_completed_later(host):
     assert procfs.tree_cpu_s(7, (), known) == pytest.approx(1050 * TICK_S)
 
 
+def test_memory_of_each_process_of_a_tree(host):
+    host.process(7, rss_pages=3, children="8")
+    host.process(8, 7, rss_pages=2)
+    procfs, known = ProcFS(host.path), {}
+    page_bytes = os.sysconf("SC_PAGE_SIZE")
+    assert procfs.tree_rss_bytes(7, (), known) == {7: 3 * page_bytes, 8: 2 * page_bytes}
+    host.process(8, 7, rss_pages=9)
+    assert procfs.tree_rss_bytes(8, (), known) == {8: 2 * page_bytes}
+    assert procfs.tree_rss_bytes(7, {8}) == {7: 3 * page_bytes}
+
+
 def test_a_process_that_names_itself_as_its_child_ends_the_walk(host):
     host.process(7, children="7 8")
     host.process(8, 7, children="7")

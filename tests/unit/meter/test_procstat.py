@@ -17,6 +17,13 @@ def test_a_name_with_brackets_and_spaces_is_no_trouble(host):
     assert (stat.starttime, stat.n_threads, stat.ended) == (77, 1, False)
 
 
+def test_memory_is_in_pages_and_none_where_an_old_line_ends_before_it(host):
+    host.process(7, rss_pages=12)
+    assert stat_of(host, 7).rss_pages == 12
+    line = (host.root / "proc/7/stat").read_bytes()
+    assert parse_stat(line.rsplit(None, 3)[0]).rss_pages == 0
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", b"7", b"7 (sh", b"7 (sh) S 1", b"7 (sh) S" + b" x" * 30, b"x (sh) S" + b" 1" * 30],

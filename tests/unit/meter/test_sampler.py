@@ -76,7 +76,7 @@ def test_what_it_kept_open_it_closes(run_dir, host, clock):
 
 def test_running_nodes_beat_and_lost_ones_are_gone_after_their_last_sample(run_dir, host, clock):
     host.process(7, own=100, children="8")
-    host.process(8, 7, own=20)
+    host.process(8, 7, own=20, rss_pages=5)
     start = {"kind": "start", "span": "s", "node": "n", "cpu_base_s": 0.0}
     (run_dir / "nodes-aaaabbbbcccc-8-50.jsonl").write_text(json.dumps(start) + "\n")
     sampler = Sampler(str(run_dir), host.path, driver_pid=7, clock=clock)
@@ -88,6 +88,7 @@ def test_running_nodes_beat_and_lost_ones_are_gone_after_their_last_sample(run_d
     _, one, two, gone, three = lines_of(run_dir)
     assert one.spans == two.spans == {"s": pytest.approx(20 * TICK_S)}
     assert one.driver_cpu_s == pytest.approx(120 * TICK_S)
+    assert one.memory_bytes == two.memory_bytes == {"s": 5 * os.sysconf("SC_PAGE_SIZE")}
     assert gone == records.Gone("s", two.t_monotonic_ns)
     assert three.spans == {}
     assert three.driver_cpu_s == one.driver_cpu_s  # it never falls

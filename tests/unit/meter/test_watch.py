@@ -11,6 +11,7 @@ from nicarbon.meter import watch as watch_module
 from nicarbon.meter.processes import ProcFS
 from nicarbon.meter.watch import NodeWatch
 
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -63,6 +64,27 @@ def test_a_running_node_beats_what_its_tree_used_since_it_began(nodes, host):
     nodes.write(7, end("a"))
     assert nodes.watch.look().cpu_s == {}
     assert nodes.watch.done == {"n": "ran"}
+
+
+def test_the_most_memory_of_a_running_node_is_kept_until_it_ends(nodes, host):
+    host.process(7, rss_pages=100, children="8")
+    host.process(8, 7, rss_pages=20)
+    nodes.write(7, start("a"))
+    assert nodes.watch.look().memory_bytes == {"a": 120 * PAGE_BYTES}
+    host.process(7, rss_pages=30, children="8")
+    nodes.write(7, start("b", parent="a"))
+    assert nodes.watch.look().memory_bytes == {"a": 120 * PAGE_BYTES, "b": 50 * PAGE_BYTES}
+    nodes.write(7, end("b"), end("a"), start("c"))
+    assert nodes.watch.look().memory_bytes == {"c": 50 * PAGE_BYTES}
+    host.end_process(7)
+    assert nodes.watch.look().memory_bytes == {"c": 50 * PAGE_BYTES}
+    assert nodes.watch.look().memory_bytes == {}
+
+
+def test_memory_of_nodes_side_by_side_in_one_process_is_nobodys(nodes, host):
+    host.process(7, rss_pages=100)
+    nodes.write(7, start("a"), start("b"))
+    assert nodes.watch.look().memory_bytes == {}
 
 
 def test_a_beat_never_goes_back_nor_below_zero(nodes, host):
@@ -120,7 +142,7 @@ def test_a_node_whose_process_is_gone_is_named_once_with_its_last_beat(nodes, ho
     look = nodes.watch.look()
     assert sorted(look.gone) == ["a", "b"]
     assert look.cpu_s["a"] == pytest.approx((120 if how == "zombie" else 100) * TICK_S)
-    assert nodes.watch.look() == ({}, [], ())
+    assert nodes.watch.look() == ({}, [], (), {})
     assert nodes.watch.running() == []
 
 
@@ -141,7 +163,7 @@ def test_an_end_written_just_before_the_process_ended_counts(nodes, host):
     nodes.watch.look()
     nodes.write(7, end("a", "failed"))
     host.end_process(7)
-    assert nodes.watch.look() == ({}, [], ())
+    assert nodes.watch.look() == ({}, [], (), {})
     assert nodes.watch.done == {"n": "failed"}
 
 
@@ -151,7 +173,7 @@ def test_files_of_ended_processes_are_closed_and_never_read_again(nodes, host):
         nodes.write(pid, start(f"s{pid}"), end(f"s{pid}"))
     nodes.watch.look()
     nodes.write(100, start("late"))
-    assert nodes.watch.look() == ({}, [], ())
+    assert nodes.watch.look() == ({}, [], (), {})
     assert set(os.listdir("/proc/self/fd")) == fds
 
 
@@ -184,7 +206,7 @@ def test_other_hosts_and_other_files_are_left_alone(nodes, host):
     nodes.write(7, start("a"), host="999999999999")
     (nodes.folder / "nodes-aaaabbbbcccc-x-y.jsonl").write_text(json.dumps(start("b")) + "\n")
     (nodes.folder / "samples-aaaabbbbcccc-7-50.jsonl").write_text(json.dumps(start("c")) + "\n")
-    assert nodes.watch.look() == ({}, [], ())
+    assert nodes.watch.look() == ({}, [], (), {})
 
 
 def test_files_that_appear_later_are_found(nodes, host):

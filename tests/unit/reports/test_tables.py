@@ -21,7 +21,9 @@ ROW = [
     "n_cached",
     "n_failed",
     "method",
+    "peak_memory_bytes",
 ]
+NODE = [*ROW, "n_procs", "mem_gb", "inputs_hash"]
 HOST = [
     "host",
     "energy_j",
@@ -52,7 +54,7 @@ TOP = [
 @pytest.fixture
 def summary(run_folders):
     spans = [
-        run_folders.span("wf.strip", 0, 2, 20.0),
+        run_folders.span("wf.strip", 0, 2, 20.0, inputs_hash="0a", peak_memory_bytes=9),
         run_folders.span("wf.fast", 2, 4, 1 / 3, cpu_incomplete="no perf"),
         run_folders.cached("wf.mask"),
     ]
@@ -64,7 +66,9 @@ def test_the_schema(summary):
     assert list(document) == TOP
     assert document["schema_version"] == "0"
     assert [list(host) for host in document["hosts"]] == [HOST]
-    assert [list(row) for row in (*document["rows"], document["total"])] == [ROW] * 4
+    assert [list(row) for row in (*document["rows"], document["total"])] == [NODE] * 3 + [ROW]
+    assert document["rows"][0]["inputs_hash"] == "0a"
+    assert document["total"]["peak_memory_bytes"] == 9
     assert document["hosts"][0]["sensors"] == [
         {
             "name": "rapl",
@@ -74,6 +78,12 @@ def test_the_schema(summary):
         }
     ]
     assert document["total"]["name"] == "total"
+
+
+def test_what_nodes_asked_for_is_left_out_where_a_row_is_something_else(run_folders):
+    by_stage = run_folders.run([run_folders.span("wf.strip")]).summary("stage")
+    assert list(json.loads(to_json([by_stage]))["rows"][0]) == ROW
+    assert to_tsv([by_stage]).splitlines()[0].split("\t") == ["run_id", *ROW]
 
 
 def test_a_cached_node_has_no_energy(summary):
@@ -99,7 +109,7 @@ def test_a_host_without_readings_has_null_not_zero(run_folders):
 
 def test_the_table_has_the_same_columns_and_adds_up(summary):
     table = list(csv.DictReader(io.StringIO(to_tsv([summary, summary])), delimiter="\t"))
-    assert list(table[0]) == ["run_id", *ROW]
+    assert list(table[0]) == ["run_id", *NODE]
     assert len(table) == 6
     assert [row["energy_j"] for row in table[:3]] == ["20.0", repr(1 / 3), "n/a"]
     assert [row["cpu_incomplete"] for row in table[:3]] == ["n/a", "no perf", "n/a"]
