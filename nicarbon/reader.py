@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from nicarbon.errors import RunFolderError, SchemaError
+from nicarbon.folder import RecordFiles, settled
 from nicarbon.meter import SCHEMA_VERSION
 from nicarbon.records import (
     Cached,
@@ -69,8 +70,7 @@ def read_run(path: str | Path) -> RunFacts:
     """
     folder = Path(path)
     try:
-        names = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
-        return _read_folder(folder, names)
+        return settled(folder, lambda files: _read_folder(folder, files))
     except FileNotFoundError:
         raise RunFolderError(
             f"{folder}: there is no such folder; give the run folder that nicarbon printed"
@@ -84,7 +84,8 @@ def read_run(path: str | Path) -> RunFacts:
         ) from None
 
 
-def _read_folder(folder: Path, names: list[str]) -> RunFacts:
+def _read_folder(folder: Path, files: RecordFiles) -> RunFacts:
+    names = files.names
     node_names = [name for name in names if _is_record_file(name, "nodes")]
     sample_names = [name for name in names if _is_record_file(name, "samples")]
     graph_names = [name for name in names if name.startswith("graph-") and name.endswith(".json")]
@@ -93,21 +94,21 @@ def _read_folder(folder: Path, names: list[str]) -> RunFacts:
             f"{folder}: is not a run folder (it holds no run.json); "
             "give the run folder that nicarbon printed"
         )
-    n_skipped = 0
+    n_skipped = files.n_damaged
     info = None
     if "run.json" in names:
-        info = _read_whole(folder / "run.json", _info_decoder)
+        info = _read_whole(folder / "run.json", files, _info_decoder)
         n_skipped += info is None
-    graphs = [_read_whole(folder / name, _graph_decoder) for name in graph_names]
+    graphs = [_read_whole(folder / name, files, _graph_decoder) for name in graph_names]
     n_skipped += graphs.count(None)
     node_files = []
     for name in node_names:
-        node_file, n = _read_nodes(folder / name)
+        node_file, n = _read_nodes(folder / name, files)
         n_skipped += n
         node_files += [node_file] if node_file else []
     sample_files = []
     for name in sample_names:
-        sample_file, n = _read_samples(folder / name)
+        sample_file, n = _read_samples(folder / name, files)
         n_skipped += n
         sample_files += [sample_file] if sample_file else []
     return RunFacts(
@@ -123,9 +124,9 @@ def _is_record_file(name: str, kind: str) -> bool:
     return name.startswith(f"{kind}-") and name.endswith(".jsonl")
 
 
-def _read_whole(path: Path, decoder: msgspec.json.Decoder[_T]) -> _T | None:
+def _read_whole(path: Path, files: RecordFiles, decoder: msgspec.json.Decoder[_T]) -> _T | None:
     """Decode a file that is one JSON object; None where it is torn."""
-    content = path.read_bytes()
+    content = files.content(path.name)
     _refuse_newer(path, content)
     try:
         return decoder.decode(content)
@@ -133,10 +134,12 @@ def _read_whole(path: Path, decoder: msgspec.json.Decoder[_T]) -> _T | None:
         return None
 
 
-def _lines(path: Path, decoder: msgspec.json.Decoder[_T]) -> Iterator[tuple[bytes, _T | None]]:
+def _lines(
+    path: Path, files: RecordFiles, decoder: msgspec.json.Decoder[_T]
+) -> Iterator[tuple[bytes, _T | None]]:
     """Yield each line and its record, None where it holds none that can be read."""
     decode = decoder.decode
-    for line in path.read_bytes().split(b"\n"):
+    for line in files.content(path.name).split(b"\n"):
         if not line:
             continue
         try:
@@ -148,12 +151,12 @@ def _lines(path: Path, decoder: msgspec.json.Decoder[_T]) -> Iterator[tuple[byte
             yield line, record
 
 
-def _read_nodes(path: Path) -> tuple[NodeFile | None, int]:
+def _read_nodes(path: Path, files: RecordFiles) -> tuple[NodeFile | None, int]:
     """Read a ``nodes-*.jsonl``; also return how many of its lines were skipped."""
     process = None
     lines = []
     n_skipped = 0
-    for line, record in _lines(path, _node_decoder):
+    for line, record in _lines(path, files, _node_decoder):
         if record is None:
             n_skipped += 1
         elif not isinstance(record, Process):
@@ -167,14 +170,14 @@ def _read_nodes(path: Path) -> tuple[NodeFile | None, int]:
     return NodeFile(process, tuple(lines)), n_skipped
 
 
-def _read_samples(path: Path) -> tuple[SampleFile | None, int]:
+def _read_samples(path: Path, files: RecordFiles) -> tuple[SampleFile | None, int]:
     """Read a ``samples-*.jsonl``; also return how many of its lines were skipped."""
     host = None
     close = None
     samples = []
     gone = []
     n_skipped = 0
-    for line, record in _lines(path, _sample_decoder):
+    for line, record in _lines(path, files, _sample_decoder):
         if record is None:
             n_skipped += 1
         elif isinstance(record, Sample):

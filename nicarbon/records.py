@@ -104,6 +104,8 @@ class Process(msgspec.Struct, frozen=True, tag="process", tag_field="kind"):
         ``<host>-<pid>-<starttime>``: this process and no other. It is in the file's name.
     driver : str or None
         Key of the driver in whose process tree it is.
+    pid_namespace : int or None
+        Tells where `pid` is its number: in a container numbers begin anew.
     schema_version : str
         Version of the format.
     """
@@ -114,6 +116,7 @@ class Process(msgspec.Struct, frozen=True, tag="process", tag_field="kind"):
     starttime: int
     key: str
     driver: str | None = None
+    pid_namespace: int | None = None
     schema_version: str = SCHEMA_VERSION
 
 
@@ -264,6 +267,8 @@ class Host(msgspec.Struct, frozen=True, tag="host", tag_field="kind"):
         Calibrated idle power of the account; None without a calibration.
     driver : str or None
         Key of the process that started this sampler.
+    pid_namespace : int or None
+        As in `Process`.
     schema_version : str
         Version of the format.
     """
@@ -281,6 +286,7 @@ class Host(msgspec.Struct, frozen=True, tag="host", tag_field="kind"):
     interval_s: float = 1.0
     idle_power_w: float | None = None
     driver: str | None = None
+    pid_namespace: int | None = None
     schema_version: str = SCHEMA_VERSION
 
 

@@ -66,5 +66,6 @@ def describe(
         "t_unix_ns": t_unix_ns,
         "interval_s": interval_s,
         "driver": None if driver_pid is None else procfs.key(driver_pid),
+        "pid_namespace": procfs.pid_namespace(),
         "sensors": sensors,
     }

@@ -70,6 +70,13 @@ class ProcFS:
         stat = self.stat(pid)
         return f"{self.host_id()}-{pid}-{stat.starttime if stat else 0}"
 
+    def pid_namespace(self) -> int | None:
+        """Return what tells apart where process numbers mean the same; None where not known."""
+        try:
+            return os.stat(f"{self._proc}/self/ns/pid").st_ino
+        except OSError:
+            return None
+
     def hostname(self) -> str:
         """Return the host's name."""
         data = read_file(f"{self._proc}/sys/kernel/hostname") or b""

@@ -237,6 +237,7 @@ class Meter:
             "starttime": int(starttime),
             "key": self.key,
             "driver": self._driver_above(),
+            "pid_namespace": self.proc.pid_namespace(),
         }
 
     def _driver_above(self) -> str | None:

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``nicarbon gather``: pack the files of finished runs."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+
+from rich.filesize import decimal
+
+from nicarbon.cli.summary import expand
+from nicarbon.errors import RunFolderError
+from nicarbon.meter.gather import Gathered, GatherError, gather, unpack
+from nicarbon.notes import count, some
+from nicarbon.reports.cells import clean
+
+_EXAMPLES = """\
+examples:
+  nicarbon gather nicarbon-runs/20261122T101500Z_1f2e     a run whose jobs have ended
+  nicarbon gather 'runs/*'                                many
+  nicarbon gather RUN --force                             a node of the cluster failed
+  nicarbon gather RUN --unpack DIR                        a copy with loose files, byte for byte
+
+The records of a run become one file, records-*.jsonl.gz, beside run.json; every verb reads both
+forms alike, and reports of yours stay as they are. Files that a process may still write to are
+left and named: a process of this host that lives, or one of another host that wrote no end and
+was not silent for ten minutes. To run it again costs nothing and harms nothing.
+Exit code 1 if any file was left, 2 if any run could not be packed; the others are.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this verb's arguments to its parser."""
+    parser.epilog = _EXAMPLES
+    parser.add_argument(
+        "runs",
+        metavar="RUN",
+        nargs="+",
+        help="a run folder, or a pattern such as 'nicarbon-runs/*'",
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--force",
+        action="store_true",
+        help="pack all: you know that no process writes there any more",
+    )
+    what.add_argument(
+        "--unpack", metavar="DIR", help="copy one run to a new folder where every file is loose"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Pack the runs.
+
+    Returns
+    -------
+    int
+        0; 1 if files of living processes were left; 2 if any run could not be packed.
+    """
+    paths, unmatched = expand(args.runs)
+    if args.unpack is not None:
+        return _unpack(paths, args.unpack)
+    failed = [f"{pattern}: no folder matches" for pattern in unmatched]
+    left = False
+    for path in paths:
+        try:
+            done = gather(path, args.force)
+        except GatherError as error:
+            failed.append(str(error))
+        else:
+            left = left or bool(done.left)
+            print(clean(f"{path}: {_said(done)}"))
+    if len(failed) == 1 and len(paths) <= 1:
+        raise RunFolderError(failed[0])
+    for message in failed:
+        print(f"nicarbon: {message}", file=sys.stderr)
+    if len(failed) < len(paths):
+        print(clean(f"next: nicarbon summary {' '.join(map(shlex.quote, args.runs))}"))
+    return 2 if failed else int(left)
+
+
+def _unpack(paths: list[str], into: str) -> int:
+    if len(paths) != 1:
+        raise RunFolderError(f"--unpack {into}: takes one run, not {len(paths)}")
+    try:
+        n_files = unpack(paths[0], into)
+    except GatherError as error:
+        raise RunFolderError(str(error)) from None
+    print(clean(f"{paths[0]}: {count(n_files, 'file')} in {into}"))
+    print(clean(f"next: nicarbon summary {shlex.quote(into)}"))
+    return 0
+
+
+def _said(done: Gathered) -> str:
+    parts = []
+    if done.pack is not None:
+        parts.append(
+            f"{count(done.n_packed, 'file')} packed into {done.pack} "
+            f"({decimal(done.bytes_before)} -> {decimal(done.bytes_after)})"
+        )
+    elif not done.left:
+        parts.append("is packed already")
+    if done.left:
+        who = some(list(dict.fromkeys(done.left.values())))
+        parts.append(
+            f"{count(len(done.left), 'file')} left, the run is still going on ({who}): "
+            "gather it again when it has ended"
+        )
+    return "; ".join(parts)
