@@ -2,6 +2,7 @@
 """What the pages show of the program is taken from it when they are built, so that it holds.
 
 ``.. verb-help:: NAME``     what ``nicarbon NAME --help`` prints
+``.. typed:: COMMAND``      a command, typed in the folder of examples, and what it prints
 ``.. verbs::``              a section with its help for every verb
 ``.. record:: CLASS``       a table of a struct's fields, and one from a real run
 ``.. stage-vocabulary::``   a table of the stages that the built-in rules know
@@ -14,11 +15,12 @@ import importlib
 import io
 import json
 import os
+import shlex
 import types
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from docutils import nodes
@@ -30,23 +32,39 @@ from nicarbon import cli
 from nicarbon.stages import StageRules
 
 WIDTH = "96"
-RUN = Path(__file__).parents[1] / "examples" / "first-run"
+EXAMPLES = Path(__file__).parents[1] / "examples"
+RUN = EXAMPLES / "first-run"
 _WHOLE_FILES = {"RunInfo": "run.json", "Graph": "graph-*.json", "Price": "price.json"}
 _JSON = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 
 
-def help_text(verb: str | None) -> str:
-    """Return what ``--help`` prints for a verb, or for the program itself."""
-    printed = io.StringIO()
+def printed_by(arguments: Sequence[str]) -> str:
+    """Return what nicarbon prints for arguments, in the folder of examples.
+
+    Raises
+    ------
+    ValueError
+        If it fails.
+    """
+    printed, code = io.StringIO(), 0
     before = {name: os.environ.get(name) for name in ("COLUMNS", "NO_COLOR")}
     os.environ |= {"COLUMNS": WIDTH, "NO_COLOR": "1"}
     try:
-        with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
-            cli.main([*([verb] if verb else []), "--help"])
+        with contextlib.redirect_stdout(printed), contextlib.chdir(EXAMPLES):
+            code = cli.main(arguments)
+    except SystemExit as left:  # So argparse leaves after --help.
+        code = int(left.code or 0)
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
+    if code:
+        raise ValueError(f"nicarbon {shlex.join(arguments)} ends with {code}")
     return printed.getvalue()
+
+
+def help_text(verb: str | None) -> str:
+    """Return what ``--help`` prints for a verb, or for the program itself."""
+    return printed_by([*([verb] if verb else []), "--help"])
 
 
 def json_type(kind: Any) -> str:
@@ -114,6 +132,29 @@ def example(struct: type[msgspec.Struct]) -> str | None:
     if not found:
         return None
     return json.dumps(json.loads(max(found, key=len)), indent=2, ensure_ascii=False)
+
+
+class Typed(SphinxDirective):
+    """``.. typed:: nicarbon summary RUN``; `until` cuts what is printed before such a line."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+    option_spec: ClassVar = {"until": str}
+
+    def run(self) -> list[nodes.Node]:
+        """Return the command and what it prints."""
+        program, *arguments = shlex.split(self.arguments[0])
+        if program != "nicarbon":
+            raise self.error("only nicarbon is typed here")
+        lines = printed_by(arguments).rstrip().splitlines()
+        if "until" in self.options:
+            until = self.options["until"]
+            cut = next((n for n, line in enumerate(lines) if line.startswith(until)), None)
+            if cut is None:
+                raise self.error(f"no line starts with {until!r}")
+            lines = [*lines[:cut], "..."]
+        text = "\n".join([f"$ {self.arguments[0]}", "", *lines])
+        return [nodes.literal_block(text, text, language="text")]
 
 
 class VerbHelp(SphinxDirective):
@@ -205,6 +246,7 @@ class StageVocabulary(_Generated):
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directives."""
+    app.add_directive("typed", Typed)
     app.add_directive("verb-help", VerbHelp)
     app.add_directive("verbs", Verbs)
     app.add_directive("record", Record)

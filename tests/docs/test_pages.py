@@ -104,8 +104,9 @@ def test_every_documented_file_is_in_the_example(docs):
         assert any(re.fullmatch(pattern, name) for name in found), pattern
 
 
-def test_the_example_is_a_run_of_this_format(docs):
-    run = nicarbon.open(docs / "examples" / "first-run")
+@pytest.mark.parametrize("name", ["first-run", "structural-run"])
+def test_the_examples_are_runs_of_this_format(docs, name):
+    run = nicarbon.open(docs / "examples" / name)
     assert run.facts.info.schema_version == SCHEMA_VERSION
     assert run.facts.n_skipped_lines == 0
     assert run.summary().total.energy_j > 0
