@@ -158,6 +158,75 @@ def energy_range(spans: Iterable[SpanEnergy]) -> tuple[float | None, float | Non
     return energy_j, min(low_j, energy_j), energy_j + hypot(above_j, sharing_j)
 
 
+def share_range(
+    spans: Iterable[SpanEnergy], whole: Iterable[SpanEnergy]
+) -> tuple[float, float, float] | None:
+    """Return which part of the energy some executions have, low and high; None without energy.
+
+    A share is surer than its joules: a sensor that reads too much does so for all nodes of its
+    host alike. So shares are compared under the lowest, the central and the highest that each
+    host's sensors allow, each host for itself; what sharing a host leaves unknown is as in
+    `energy_range`, and both are combined as independent.
+
+    Parameters
+    ----------
+    spans : iterable of SpanEnergy
+        The executions.
+    whole : iterable of SpanEnergy
+        All executions, these included.
+    """
+    part, total = _curves(spans), _curves(whole)
+    whole_j = fsum(curve[1] for curve in total.values())
+    if whole_j <= 0:
+        return None
+    share = fsum(curve[1] for curve in part.values()) / whole_j
+    sharing = ATTRIBUTION_SPREAD * fsum(s.shared_j for s in _priced(spans)) / whole_j
+    below = share - _extreme_share(part, total, share, -1.0)
+    above = _extreme_share(part, total, share, 1.0) - share
+    return share, max(share - hypot(below, sharing), 0.0), min(share + hypot(above, sharing), 1.0)
+
+
+def _curves(spans: Iterable[SpanEnergy]) -> dict[str, tuple[float, float, float]]:
+    """Return the lowest, central and highest joules that the sensors allow, by host."""
+    by_host: dict[str, list[SpanEnergy]] = defaultdict(list)
+    for span in _priced(spans):
+        by_host[span.host].append(span)
+    return {
+        host: (
+            fsum(s.sensor_low_j for s in of_host),
+            fsum(s.energy_j or 0.0 for s in of_host),
+            fsum(s.sensor_high_j for s in of_host),
+        )
+        for host, of_host in by_host.items()
+    }
+
+
+def _extreme_share(
+    part: Mapping[str, tuple[float, float, float]],
+    total: Mapping[str, tuple[float, float, float]],
+    share: float,
+    sign: float,
+) -> float:
+    """Return the least (-1) or greatest (1) share, each host on one of its three curves.
+
+    A ratio of sums is greatest where ``part - share x total`` is, host by host, at the share
+    that comes out (Dinkelbach 1967, Management Science 13(7)).
+    """
+    while True:
+        chosen = [
+            max(
+                zip(part.get(host, (0.0, 0.0, 0.0)), of_host, strict=True),
+                key=lambda pair: sign * (pair[0] - share * pair[1]),
+            )
+            for host, of_host in total.items()
+        ]
+        whole_j = fsum(of_host for _, of_host in chosen)
+        found = fsum(of_part for of_part, _ in chosen) / whole_j if whole_j else share
+        if sign * (found - share) <= 1e-12:
+            return share
+        share = found
+
+
 def outcome(spans: Iterable[SpanEnergy]) -> str:
     """Return how a node ended: its last execution that was not merely found in the cache."""
     ran = [s for s in spans if s.outcome != "cached"]

@@ -10,7 +10,7 @@ the nodes that use its result. Nothing here reads a run or computes energy.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from nicarbon.flow import UNCLASSIFIED, downstream
@@ -18,6 +18,14 @@ from nicarbon.records import Graph, Node
 from nicarbon.rules import KEYS, Rule, RuleFile, read_rule_file
 
 BUILTIN = Path(__file__).parent / "data" / "stages"
+
+
+@cache
+def _builtin() -> tuple[Mapping[str, str], tuple[RuleFile, ...]]:
+    """Return the vocabulary and the built-in rules; they are read once, as a page asks often."""
+    paths = sorted(BUILTIN.glob("*.toml"))
+    vocabulary = read_rule_file(paths[0], {}).stages
+    return vocabulary, tuple(read_rule_file(path, vocabulary) for path in paths[1:])
 
 
 class Matcher:
@@ -113,11 +121,9 @@ class StageRules:
         StageRuleError
             If the user's file cannot be understood.
         """
-        paths = sorted(BUILTIN.glob("*.toml"))
-        vocabulary = read_rule_file(paths[0], {}).stages
-        files = [read_rule_file(path, vocabulary) for path in paths[1:]]
+        vocabulary, files = _builtin()
         if user_file is not None:
-            files.insert(0, read_rule_file(Path(user_file), vocabulary))
+            files = (read_rule_file(Path(user_file), vocabulary), *files)
         return cls(files, vocabulary)
 
     @cached_property

@@ -23,6 +23,7 @@ VERBS = {
     "summary": "show where the energy of runs went",
     "price": "say how many grams of CO2 equivalent runs emitted",
     "bottleneck": "show what limited a run, and where it could save",
+    "report": "write a run as one page for people, in one file",
     "figure": "draw where the energy of runs went, for a paper",
     "gather": "pack the files of finished runs",
     "doctor": "show which sensors work here, and how to enable the others",
@@ -37,6 +38,7 @@ examples:
   nicarbon price RUN --country CAN --region quebec
                                            how many grams that emitted
   nicarbon bottleneck RUN                  what limited its time and its energy
+  nicarbon report RUN                      all of it as one page, to look at and to send
   nicarbon figure RUN -o energy.pdf        the stages as a figure for a paper
   nicarbon gather nicarbon-runs/*          pack finished runs: few files instead of many
   nicarbon doctor                          which sensors work here, and how to enable the others

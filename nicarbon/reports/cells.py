@@ -6,12 +6,16 @@ Names come from pipelines: `clean` leaves nothing in them that a terminal would 
 
 from __future__ import annotations
 
+import shlex
 from math import log10
 from typing import NamedTuple
 
 from nicarbon.attribution import HostEnergy
+from nicarbon.flow import UNCLASSIFIED
+from nicarbon.notes import count
 from nicarbon.printable import clean as clean
 from nicarbon.rows import Row
+from nicarbon.run import Summary
 from nicarbon.units import energy_unit, format_duration, format_energy, format_mass
 
 # Marks an energy that no counter measured.
@@ -176,3 +180,19 @@ def sum_line(host: HostEnergy) -> str:
     parts = " + ".join(f"{name} {number}" for name, number in told.parts)
     share = f", {100 * host.nodes_j / host.energy_j:.0f} % in nodes" if host.energy_j else ""
     return f"{parts} = {told.source} {told.total} {told.unit} ({told.low}-{told.high}){share}"
+
+
+def unclassified(summary: Summary) -> list[str]:
+    """Say how much of a run no stage rule fits."""
+    rows = [row for row in summary.rows if summary.by == "stage" and row.name == UNCLASSIFIED]
+    total_j = summary.total.energy_j
+    return [
+        f"{count(row.n_nodes, 'node')} unclassified, {format_share(row.energy_j, total_j)} of the "
+        "nodes' energy: name a stage by node.stage or --stages FILE"
+        for row in rows
+    ]
+
+
+def pricing_command(path: str) -> str:
+    """Return the command that prices a run."""
+    return f"nicarbon price {shlex.quote(path)} --country CODE (or --intensity G)"

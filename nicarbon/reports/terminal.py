@@ -14,15 +14,15 @@ from rich.table import Table
 from rich.text import Text
 
 from nicarbon.attribution import HostEnergy
-from nicarbon.flow import UNCLASSIFIED
 from nicarbon.notes import count, is_known
 from nicarbon.reports.cells import (
     MARK,
     clean,
-    format_share,
+    pricing_command,
     row_cells,
     sensors_line,
     sum_line,
+    unclassified,
 )
 from nicarbon.rows import Row
 from nicarbon.run import Summary
@@ -160,17 +160,6 @@ def _is_marked(summary: Summary) -> bool:
     return any(row.method not in (None, "measured") for row in summary.rows)
 
 
-def unclassified(summary: Summary) -> list[str]:
-    """Say how much of a run no stage rule fits."""
-    rows = [row for row in summary.rows if summary.by == "stage" and row.name == UNCLASSIFIED]
-    total_j = summary.total.energy_j
-    return [
-        f"{count(row.n_nodes, 'node')} unclassified, {format_share(row.energy_j, total_j)} of the "
-        "nodes' energy: name a stage by node.stage or --stages FILE"
-        for row in rows
-    ]
-
-
 def _show_together(console: Console, summaries: Sequence[Summary]) -> None:
     """Add up runs; two runs on one host at once each got their own share of it."""
     known = [s.total.energy_j for s in summaries if s.total.energy_j is not None]
@@ -189,11 +178,6 @@ def _how_to_price(summaries: Sequence[Summary]) -> list[Text]:
     """Say how the first run that has energy and no price gets one."""
     unpriced = [s for s in summaries if s.price is None and s.total.energy_j is not None]
     return [Text(clean(f"grams: {pricing_command(s.path)}")) for s in unpriced[:1]]
-
-
-def pricing_command(path: str) -> str:
-    """Return the command that prices a run."""
-    return f"nicarbon price {shlex.quote(path)} --country CODE (or --intensity G)"
 
 
 def _next(summaries: Sequence[Summary], command: str) -> Text:

@@ -3,7 +3,7 @@ from math import hypot, inf
 
 import pytest
 
-from nicarbon.rows import clock_offsets, energy_range, fold, fold_one, outcome
+from nicarbon.rows import clock_offsets, energy_range, fold, fold_one, outcome, share_range
 
 
 def one(spans):
@@ -113,3 +113,38 @@ def test_nothing_folds_to_nothing():
     row = fold_one("total", [], {})
     assert (row.energy_j, row.duration_s, row.n_nodes) == (None, 0.0, 0)
     assert -inf < row.cpu_s == 0.0
+
+
+def test_a_share_is_surer_than_its_joules(run_folders):
+    """One sensor is wrong in one direction for both: the share stays, the joules do not."""
+    span = run_folders.span
+    one, other = (
+        span(name, energy_j=energy_j, sensor_low_j=energy_j / 2.5, sensor_high_j=energy_j * 2.5)
+        for name, energy_j in (("a", 30.0), ("b", 10.0))
+    )
+    assert share_range([one], [one, other]) == pytest.approx((0.75, 0.75, 0.75))
+
+
+def test_curves_that_differ_and_sharing_widen_a_share(run_folders):
+    span = run_folders.span
+    one = span("a", energy_j=20.0, sensor_low_j=12.0, sensor_high_j=40.0)
+    other = span("b", energy_j=20.0, sensor_low_j=18.0, sensor_high_j=60.0)
+    assert share_range([one], [one, other]) == pytest.approx((0.5, 0.4, 0.5))
+    shared = span("a", energy_j=20.0, sensor_low_j=12.0, sensor_high_j=40.0, shared_j=10.0)
+    share, low, high = share_range([shared], [shared, other])
+    assert (share, low) == pytest.approx((0.5, 0.5 - hypot(0.1, 0.35 * 10 / 40)))
+    assert high == pytest.approx(0.5 + 0.35 * 10 / 40)
+
+
+def test_sensors_of_two_hosts_may_be_wrong_in_opposite_directions(run_folders):
+    span = run_folders.span
+    here = span("a", energy_j=10.0, sensor_low_j=5.0, sensor_high_j=20.0)
+    there = span("b", energy_j=10.0, host="b" * 12, sensor_low_j=5.0, sensor_high_j=20.0)
+    assert share_range([here], [here, there]) == pytest.approx((0.5, 0.2, 0.8))
+
+
+def test_without_energy_there_is_no_share(run_folders):
+    nothing = run_folders.span("a", energy_j=None)
+    assert share_range([nothing], [nothing]) is None
+    some = run_folders.span("b", energy_j=5.0)
+    assert share_range([nothing], [nothing, some]) == (0.0, 0.0, 0.0)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write a run as one HTML page that needs nothing else. Home of jinja2.
+
+Names come from pipelines: every value is cleaned of control characters and escaped, here and
+nowhere else, and the page's own policy lets a browser run no script but the two that belong to it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+from nicarbon.errors import MissingExtraError
+from nicarbon.notes import count
+from nicarbon.reports import drawing
+from nicarbon.reports.cells import clean
+from nicarbon.reports.page_facts import gather
+from nicarbon.run import Run
+
+PARTS = Path(__file__).parent / "page"
+# After a dot, underscore or slash between letters or digits.
+_JOINTS = re.compile(r"(?<=\w)([._/])(?=\w)")
+ECHARTS = PARTS / "echarts" / "echarts.min.js"
+
+
+def render(run: Run, stages_file: str | Path | None = None) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    stages_file : path, optional
+        A rule file of the user, tried before the built-in rules.
+
+    Raises
+    ------
+    MissingExtraError
+        If jinja2 or pygraphviz is not installed.
+    StageRuleError
+        If the rule file cannot be understood.
+    """
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+        from jinja2.utils import htmlsafe_json_dumps
+        from markupsafe import Markup, escape
+    except ImportError:
+        raise MissingExtraError("jinja2", "report") from None
+
+    def cleaned(value: Any) -> Any:
+        return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+    def breakable(name: str) -> Markup:
+        """Let long names break where they are read in parts."""
+        return Markup(_JOINTS.sub(r"\1<wbr>", str(escape(clean(name)))))
+
+    page = gather(run, stages_file)
+    environment = Environment(
+        loader=FileSystemLoader(PARTS),
+        autoescape=True,
+        finalize=cleaned,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"breakable": breakable, "count": count}
+    scripts = [path.read_text("utf-8") for path in (ECHARTS, PARTS / "report.js")]
+    return environment.get_template("report.html").render(
+        page=page,
+        footprint=Markup(_footprint(run, stages_file, page.ids, page.time_bottlenecks)),
+        data=htmlsafe_json_dumps(page.chart_data, separators=(",", ":"), allow_nan=False),
+        style=Markup((PARTS / "report.css").read_text("utf-8")),
+        scripts=[Markup(script) for script in scripts],
+        hashes=" ".join(f"'sha256-{_hash(script)}'" for script in scripts),
+    )
+
+
+def _footprint(
+    run: Run, stages_file: str | Path | None, ids: dict[str, str], bold: tuple[str, ...]
+) -> str:
+    graph = run.folded("stage", stages_file)
+    if not graph:
+        return ""
+    return drawing.svg(graph, href=lambda stage: f"#{ids.get(stage, 'stages')}", bold=bold)
+
+
+def _hash(script: str) -> str:
+    """Return what a Content-Security-Policy knows a script by."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+// Draws the charts and makes tables sortable. Names come from pipelines: they become text nodes
+// or canvas text, never markup. The page says the same without this script.
+(function () {
+  "use strict";
+  document.documentElement.classList.add("js");
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const OUTCOMES = ["ran", "cached", "failed", "killed", "running"];
+  const [RAN, CACHED, FAILED, KILLED, RUNNING] = [0, 1, 2, 3, 4];
+  const INK = "#1b1f24", QUIET = "#545d68", LINE = "#d5dae0";
+  const POWER = ["#0b57a4", "#b3470b", "#0a6640", "#6b2f8a"];
+  const DASHES = ["solid", "dashed", "dotted"];
+  const FONT = getComputedStyle(document.body).fontFamily;
+  const still = { animation: false, textStyle: { fontFamily: FONT, color: INK } };
+
+  /* ---------------------------------------------------------------- words ---- */
+
+  function element(tag, text) {
+    const made = document.createElement(tag);
+    if (text !== undefined) made.textContent = text;
+    return made;
+  }
+
+  function tip(title, facts) {
+    const box = element("div");
+    box.className = "tip";
+    const name = element("strong");
+    name.append(element("bdi", title));
+    const list = element("dl");
+    for (const [term, value] of facts) {
+      if (value === undefined || value === "") continue;
+      const shown = element("dd");
+      shown.append(element("bdi", value));
+      list.append(element("dt", term), shown);
+    }
+    box.append(name, list);
+    return box;
+  }
+
+  function clock(ms, step) {
+    const s = Math.abs(ms) / 1000;
+    const two = (n) => String(Math.floor(n)).padStart(2, "0");
+    const sign = ms < 0 ? "-" : "";
+    if (s < 60 && step < 1000) return sign + s.toFixed(step < 100 ? 2 : 1) + " s";
+    if (s < 3600) return sign + Math.floor(s / 60) + ":" + two(s % 60);
+    return sign + Math.floor(s / 3600) + ":" + two((s % 3600) / 60) + ":" + two(s % 60);
+  }
+
+  function watts(value) {
+    return value === null || value === undefined ? "no reading"
+      : value >= 100 ? value.toFixed(0) + " W" : Number(value.toPrecision(3)) + " W";
+  }
+
+  /* ------------------------------------------------------------- timeline ---- */
+
+  function timeline(box) {
+    const line = data.timeline, bars = line.bars, n = bars.lane.length;
+    const nameOf = (i) => bars.workflows[bars.workflow[i]] + bars.leaf[i];
+    const rowHeight = Math.max(4, Math.min(22, 560 / line.lanes));
+    const lanesHeight = Math.max(60, Math.round(rowHeight * line.lanes));
+    const powerHeight = line.power.length ? 150 : 0;
+    const top = 26, gap = powerHeight ? 54 : 0;
+    box.style.height = top + lanesHeight + gap + powerHeight + 76 + "px";
+    const chart = echarts.init(box, null, { renderer: "canvas", devicePixelRatio: Math.max(2, devicePixelRatio || 1) });
+    const onPath = new Uint8Array(n);
+    line.path.forEach((i) => { onPath[i] = 1; });
+
+    function draw(params, api) {
+      const i = params.dataIndex;
+      const from = api.coord([bars.start[i], bars.lane[i]]);
+      const to = api.coord([bars.end[i], bars.lane[i] + 1]);
+      const height = Math.max(1, to[1] - from[1] - (rowHeight > 8 ? 3 : 1));
+      const inside = bars.inside[i];
+      const whole = { x: from[0], y: from[1] + (inside ? height * 0.45 : 0), width: Math.max(to[0] - from[0], 1), height: inside ? height * 0.55 : height };
+      const outcome = bars.outcome[i];
+      if (outcome === CACHED) return cached(from[0], whole);
+      const area = params.coordSys;
+      const shape = echarts.graphic.clipRectByRect(whole, { x: area.x, y: area.y, width: area.width, height: area.height });
+      if (!shape) return null;
+      const stage = data.stages[bars.stage[i]];
+      const children = [{
+        type: "rect", shape: shape,
+        style: { fill: stage.colour, opacity: outcome === RAN ? 1 : 0.55, stroke: onPath[i] ? INK : "#fff", lineWidth: onPath[i] ? 2 : 0.5 },
+      }];
+      if (shape.width > 34 && shape.height > 10) {
+        children.push({
+          type: "text", silent: true,
+          style: {
+            text: bars.leaf[i], x: shape.x + 5, y: shape.y + shape.height / 2, verticalAlign: "middle",
+            width: shape.width - 10, overflow: "truncate", ellipsis: "…", fill: outcome === RAN ? stage.ink : INK,
+            font: Math.min(12, shape.height - 2) + "px " + FONT,
+          },
+        });
+      }
+      if (outcome !== RAN) children.push(mark(outcome, shape));
+      return { type: "group", children: children };
+    }
+
+    function mark(outcome, shape) {
+      const sign = outcome === FAILED ? "×" : outcome === KILLED ? "■" : "›";
+      return {
+        type: "text", silent: true,
+        style: { text: sign, x: shape.x + shape.width, y: shape.y + shape.height / 2, align: "right", verticalAlign: "middle",
+          fill: INK, stroke: "#fff", lineWidth: 3, font: "700 " + Math.max(11, Math.min(17, shape.height)) + "px " + FONT },
+      };
+    }
+
+    function cached(x, whole) {
+      const middle = whole.y + whole.height / 2, half = Math.max(2, Math.min(5, whole.height / 2));
+      return {
+        type: "polygon",
+        shape: { points: [[x, middle - half], [x + half, middle], [x, middle + half], [x - half, middle]] },
+        style: { fill: "#fff", stroke: INK, lineWidth: 1 },
+      };
+    }
+
+    function barTip(i) {
+      return tip(nameOf(i), [
+        ["stage", data.stages[bars.stage[i]].name],
+        ["energy", bars.energy[i]],
+        ["range", bars.range[i]],
+        ["took", bars.outcome[i] === CACHED ? "no time" : bars.took[i]],
+        ["started at", clock(bars.start[i], 1000)],
+        ["outcome", OUTCOMES[bars.outcome[i]] + (onPath[i] ? ", on the critical path" : "")],
+        ["error", bars.error[i]],
+        ["host", line.hosts.length > 1 ? line.hosts[bars.host[i]] : ""],
+      ]);
+    }
+
+    const rows = new Array(n);
+    for (let i = 0; i < n; i++) rows[i] = [bars.start[i], bars.end[i], bars.lane[i]];
+    const end = Math.max(line.total, 1, ...line.power.map((p) => p.t[p.t.length - 1]));
+    const time = (index, shown) => ({
+      type: "value", gridIndex: index, min: 0, max: end,
+      axisLine: { lineStyle: { color: QUIET } }, splitLine: { lineStyle: { color: "#eceff2" } },
+      axisTick: { show: shown }, axisLabel: { show: shown, color: QUIET, hideOverlap: true, formatter: (ms) => clock(ms, end / 8) },
+      axisPointer: { label: { formatter: (at) => clock(at.value, 100) } },
+    });
+    const grids = [{ left: 52, right: 14, top: top, height: lanesHeight }];
+    const xAxis = [time(0, true)];
+    const yAxis = [{ type: "value", gridIndex: 0, min: 0, max: line.lanes, inverse: true, show: false }];
+    const series = [{
+      id: "nodes", name: "nodes", type: "custom", renderItem: draw, data: rows, encode: { x: [0, 1], y: 2 },
+      clip: true, progressive: 0,
+    }];
+    if (line.titles.length) {
+      series.push({
+        id: "hosts", type: "custom", silent: true, data: line.titles.map((t) => [0, t[0], t[1]]), encode: { y: 1 },
+        renderItem: (params, api) => {
+          const at = api.coord([0, api.value(1)]);
+          return { type: "text", style: { text: line.hosts[api.value(2)], x: params.coordSys.x + 2, y: at[1] + rowHeight / 2, verticalAlign: "middle",
+            fill: QUIET, font: "600 " + Math.max(9, Math.min(12, rowHeight)) + "px " + FONT, width: params.coordSys.width - 4, overflow: "truncate" } };
+        },
+      });
+    }
+    if (powerHeight) {
+      grids.push({ left: 52, right: 14, top: top + lanesHeight + gap, height: powerHeight, tooltip: { trigger: "axis" } });
+      xAxis.push(time(1, true));
+      yAxis.push({
+        type: "value", gridIndex: 1, name: line.power.length > 1 ? "hosts' power, W" : "host power, W", nameLocation: "end", nameGap: 8,
+        nameTextStyle: { color: QUIET, align: "left", padding: [0, 0, 0, -40] }, min: 0,
+        axisLabel: { color: QUIET }, splitLine: { lineStyle: { color: "#eceff2" } }, splitNumber: 3,
+      });
+      line.power.forEach((power, k) => series.push(powerSeries(power, k)));
+    }
+    chart.setOption({
+      ...still, aria: { enabled: false }, grid: grids, xAxis: xAxis, yAxis: yAxis, series: series,
+      axisPointer: { link: [{ xAxisIndex: "all" }] },
+      legend: line.power.length > 1 ? { data: line.power.map((p) => line.hosts[p.host]), type: "scroll", top: top + lanesHeight + gap - 26, right: 10, textStyle: { width: 160, overflow: "truncate" } } : undefined,
+      tooltip: {
+        trigger: "item", confine: true, transitionDuration: 0, borderColor: LINE, textStyle: { color: INK },
+        formatter: (at) => Array.isArray(at) ? powerTip(at) : at.seriesId === "nodes" ? barTip(at.dataIndex) : "",
+      },
+      dataZoom: [
+        { type: "slider", xAxisIndex: powerHeight ? [0, 1] : [0], filterMode: "none", height: 22, bottom: 8, labelFormatter: (ms) => clock(ms, 100),
+          brushSelect: false, borderColor: LINE, fillerColor: "rgba(11,87,164,0.10)", showDataShadow: false },
+        { type: "inside", xAxisIndex: powerHeight ? [0, 1] : [0], filterMode: "none", zoomOnMouseWheel: "ctrl", moveOnMouseWheel: false, moveOnMouseMove: true },
+      ],
+    });
+
+    function powerSeries(power, k) {
+      const points = [];
+      for (let i = 0; i < power.w.length; i++) {
+        // A gap ends the line where the last reading was, not before it.
+        if (power.w[i] === null && i && power.w[i - 1] !== null) points.push([power.t[i], power.w[i - 1]]);
+        points.push([power.t[i], power.w[i]]);
+      }
+      if (power.w.length) points.push([power.t[power.w.length], power.w[power.w.length - 1]]);
+      const colour = POWER[k % POWER.length];
+      return {
+        id: "power-" + k, name: line.hosts[power.host], type: "line", xAxisIndex: 1, yAxisIndex: 1, data: points, step: "end", showSymbol: false, symbol: "none",
+        lineStyle: { color: colour, width: 1.5, type: DASHES[k % DASHES.length] }, itemStyle: { color: colour },
+        areaStyle: line.power.length === 1 ? { color: colour, opacity: 0.12 } : undefined,
+      };
+    }
+
+    function powerTip(points) {
+      const ms = points[0].axisValue;
+      return tip(clock(ms, 100), line.power.map((power) => {
+        let i = power.t.length - 2;
+        while (i > 0 && power.t[i] > ms) i--;
+        const range = power.w[i] === null || power.w[i] === undefined ? "" : " (" + watts(power.low[i]) + " to " + watts(power.high[i]) + ")";
+        return [line.hosts[power.host], watts(power.w[i]) + range];
+      }));
+    }
+
+    const joined = line.power.map((p) => p.joined).filter(Boolean);
+    if (joined.length) document.getElementById("joined").textContent = "Power: neighbouring readings are joined to at least " + joined[0] + "; energy is kept.";
+    zooming(chart, box);
+    return chart;
+  }
+
+  function zooming(chart, box) {
+    function move(how) {
+      const zoom = chart.getOption().dataZoom[0];
+      let from = zoom.start, to = zoom.end, width = to - from, middle = (from + to) / 2;
+      if (how === "all") { from = 0; to = 100; }
+      if (how === "in" || how === "out") {
+        width = Math.min(100, Math.max(0.02, how === "in" ? width / 2 : width * 2));
+        from = middle - width / 2; to = middle + width / 2;
+      }
+      if (how === "left" || how === "right") {
+        const by = width / 4 * (how === "left" ? -1 : 1);
+        from += by; to += by;
+      }
+      if (from < 0) { to -= from; from = 0; }
+      if (to > 100) { from -= to - 100; to = 100; }
+      chart.dispatchAction({ type: "dataZoom", dataZoomIndex: 0, start: Math.max(from, 0), end: to });
+    }
+    for (const button of document.querySelectorAll("[data-zoom]")) {
+      button.addEventListener("click", () => move(button.dataset.zoom));
+    }
+    const keys = { ArrowLeft: "left", ArrowRight: "right", "+": "in", "=": "in", "-": "out", 0: "all", Home: "all" };
+    box.addEventListener("keydown", (event) => {
+      if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      move(keys[event.key]);
+    });
+  }
+
+  /* -------------------------------------------------------------- treemap ---- */
+
+  function treemap(box) {
+    const chart = echarts.init(box, null, { renderer: "canvas", devicePixelRatio: Math.max(2, devicePixelRatio || 1) });
+    function dressed(branch, stage) {
+      const look = data.stages[stage];
+      const made = { name: branch.name, value: branch.value, text: branch.text, itemStyle: { color: look.colour }, label: { color: look.ink } };
+      if (branch.children && branch.children.length) made.children = branch.children.map((child) => dressed(child, stage));
+      return made;
+    }
+    const places = new Map(data.stages.map((stage, i) => [stage.name, i]));
+    const leafName = (name) => name.slice(name.lastIndexOf(".", name.length - 2) + 1);
+    chart.setOption({
+      ...still,
+      tooltip: {
+        confine: true, transitionDuration: 0, borderColor: LINE, textStyle: { color: INK },
+        formatter: (at) => at.data && at.data.text ? tip(at.name, [["energy", at.data.text]]) : "",
+      },
+      series: [{
+        id: "tree", type: "treemap", name: "all stages", roam: false, nodeClick: "zoomToNode", leafDepth: 2, drillDownIcon: "", left: 0, right: 0, top: 0, bottom: 34,
+        data: data.tree.map((branch) => dressed(branch, places.get(branch.name))), visibleMin: 12,
+        breadcrumb: { bottom: 4, left: 0, itemStyle: { color: "#fff", borderColor: LINE, textStyle: { color: INK, fontFamily: FONT, fontSize: 12 } }, emphasis: { itemStyle: { color: "#f5f7f9" } } },
+        label: { show: true, fontSize: 12, lineHeight: 16, overflow: "truncate", position: "insideTopLeft", formatter: (at) => leafName(at.name) + "\n" + at.data.text },
+        upperLabel: { show: true, color: INK, backgroundColor: "#fff", height: 22, fontSize: 12.5, fontWeight: 600, overflow: "truncate", formatter: (at) => at.data && at.data.text ? at.name + "   " + at.data.text : "" },
+        levels: [
+          { itemStyle: { borderColor: "#fff", borderWidth: 0, gapWidth: 3 }, upperLabel: { show: false } },
+          { itemStyle: { gapWidth: 1, borderWidth: 2, borderColorSaturation: undefined } },
+          { itemStyle: { gapWidth: 1, borderColor: "rgba(255,255,255,0.8)", borderWidth: 1 } },
+        ],
+      }],
+    });
+    return chart;
+  }
+
+  /* --------------------------------------------------------------- tables ---- */
+
+  function sortable(table) {
+    const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells];
+    heads.forEach((head, column) => {
+      const button = element("button", head.textContent);
+      button.type = "button";
+      head.replaceChildren(button);
+      button.addEventListener("click", () => {
+        const isNumber = head.classList.contains("number");
+        const before = head.getAttribute("aria-sort");
+        const down = before ? before === "ascending" : isNumber;
+        heads.forEach((one) => one.removeAttribute("aria-sort"));
+        head.setAttribute("aria-sort", down ? "descending" : "ascending");
+        const key = (row) => {
+          const cell = row.cells[column];
+          if (!isNumber) return cell.textContent.trim().toLowerCase();
+          return cell.dataset.key === undefined ? null : Number(cell.dataset.key);
+        };
+        const sign = down ? -1 : 1;
+        const rows = [...body.rows].map((row) => [key(row), row]);
+        rows.sort(([a], [b]) => a === null ? (b === null ? 0 : 1) : b === null ? -1 : sign * (isNumber ? a - b : a.localeCompare(b)));
+        body.append(...rows.map(([, row]) => row));
+      });
+    });
+  }
+
+  document.querySelectorAll("table[data-sortable]").forEach(sortable);
+  const charts = [];
+  const times = document.getElementById("timeline"), tree = document.getElementById("treemap");
+  if (times) charts.push(timeline(times));
+  if (tree) charts.push(treemap(tree));
+  let waiting = 0;
+  addEventListener("resize", () => {
+    cancelAnimationFrame(waiting);
+    waiting = requestAnimationFrame(() => charts.forEach((chart) => chart.resize()));
+  });
+})();

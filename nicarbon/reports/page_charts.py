@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Data of the report page's charts, as plain and compact JSON: what a script draws, no more.
+
+Texts are written here, so that a chart says the same as the tables.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from math import fsum
+from typing import Any
+
+import numpy as np
+
+from nicarbon.attribution import HostTime, SpanEnergy
+from nicarbon.critical import CriticalPath
+from nicarbon.notes import count
+from nicarbon.power import Power, power_over_time
+from nicarbon.reports.cells import clean, format_energy_of, format_range, format_share
+from nicarbon.rows import Row, clock_offsets, energy_range
+from nicarbon.run import Summary
+from nicarbon.units import NS_PER_S, format_duration
+
+OUTCOMES = ("ran", "cached", "failed", "killed", "running")
+# More leaves in a branch nobody tells apart: the smallest are one leaf together.
+N_LEAVES = 60
+MS_PER_S = 1000
+_NS_PER_MS = 1_000_000
+
+
+def timeline(
+    summary: Summary,
+    spans: Sequence[SpanEnergy],
+    times: Mapping[str, HostTime],
+    path: CriticalPath,
+    stage_of: Mapping[str, str],
+    stages: Sequence[str],
+) -> dict[str, Any]:
+    """Return the node executions in lanes, and the power of each host, in milliseconds.
+
+    Time 0 is the start of the run. An execution inside another's process lies in its lane.
+
+    Parameters
+    ----------
+    summary : Summary
+        The run.
+    spans : sequence of SpanEnergy
+        All executions.
+    times : mapping
+        From `nicarbon.attribution.host_times`.
+    path : CriticalPath
+        Of the run.
+    stage_of : mapping
+        Stage by node.
+    stages : sequence of str
+        The names that a bar's stage is a position of.
+    """
+    offsets = clock_offsets(spans)
+    if not offsets and len(times) == 1:
+        offsets = dict.fromkeys(times, 0.0)
+    first_s = _first_s(spans, times, offsets)
+    hosts = [host.host for host in summary.hosts]
+    spans = sorted(spans, key=lambda span: (hosts.index(span.host), span.start_s, span.span))
+    lanes, titles, n_lanes = _lanes(spans, hosts)
+    place = {stage: i for i, stage in enumerate(stages)}
+
+    def ms(span_s: float, host: str) -> int:
+        return round((span_s + offsets[host] - first_s) * MS_PER_S)
+
+    return {
+        "total": round(path.total_s * MS_PER_S),
+        "hosts": [clean(summary.labels[host]) for host in hosts],
+        "lanes": n_lanes,
+        "titles": titles,
+        "bars": {
+            **_names(span.node for span in spans),
+            "stage": [place[stage_of[span.node]] for span in spans],
+            "host": [hosts.index(span.host) for span in spans],
+            "lane": lanes,
+            "start": [ms(span.start_s, span.host) for span in spans],
+            "end": [ms(span.end_s, span.host) for span in spans],
+            "outcome": [OUTCOMES.index(span.outcome) for span in spans],
+            "inside": [int(span.parent is not None) for span in spans],
+            "energy": [format_energy_of(span.energy_j, span.method) for span in spans],
+            "range": [format_range(*energy_range([span])[1:]) for span in spans],
+            "took": [format_duration(span.end_s - span.start_s) for span in spans],
+            "error": {i: clean(span.error) for i, span in enumerate(spans) if span.error},
+        },
+        "path": _on_path(spans, path),
+        "power": [
+            _power(hosts.index(host), power, offsets[host] - first_s)
+            for host, time in times.items()
+            if host in offsets and (power := power_over_time(time.lines)) is not None
+        ],
+    }
+
+
+def _first_s(
+    spans: Iterable[SpanEnergy], times: Mapping[str, HostTime], offsets: Mapping[str, float]
+) -> float:
+    """Return when the run began, on the common clock."""
+    starts = [span.start_s + offsets[span.host] for span in spans]
+    starts += [
+        first / NS_PER_S + offsets[host]
+        for host, time in times.items()
+        if host in offsets
+        for first, _ in time.window
+    ]
+    return min(starts, default=0.0)
+
+
+def _lanes(
+    spans: Sequence[SpanEnergy], hosts: Sequence[str]
+) -> tuple[list[int], list[tuple[int, int]], int]:
+    """Pack executions into as few lanes as ran at once, host by host.
+
+    Returns
+    -------
+    tuple
+        The lane of each execution; lane and host of each title, none for a single host; and the
+        number of lanes.
+    """
+    lanes: dict[str, int] = {}
+    titles = []
+    n_lanes = 0
+    for position, host in enumerate(hosts):
+        if len(hosts) > 1:
+            titles.append((n_lanes, position))
+            n_lanes += 1
+        free: list[int] = []
+        busy: list[tuple[float, int]] = []
+        for span in spans:
+            if span.host != host or span.parent is not None:
+                continue
+            while busy and busy[0][0] <= span.start_s:
+                heapq.heappush(free, heapq.heappop(busy)[1])
+            if not free:
+                heapq.heappush(free, n_lanes)
+                n_lanes += 1
+            lanes[span.span] = heapq.heappop(free)
+            heapq.heappush(busy, (span.end_s, lanes[span.span]))
+    # One whose parent was lost is drawn in the first lane rather than nowhere.
+    return [lanes.get(_outermost(span, lanes), 0) for span in spans], titles, max(n_lanes, 1)
+
+
+def _outermost(span: SpanEnergy, lanes: Mapping[str, int]) -> str:
+    return span.span if span.span in lanes else span.parent or ""
+
+
+def _names(nodes: Iterable[str]) -> dict[str, list[Any]]:
+    """Write names as positions in a table of workflows and what follows: they repeat a lot."""
+    workflows: dict[str, int] = {}
+    of_node, leaves = [], []
+    for node in nodes:
+        workflow, dot, leaf = clean(node).rpartition(".")
+        of_node.append(workflows.setdefault(workflow + dot, len(workflows)))
+        leaves.append(leaf)
+    return {"workflows": list(workflows), "workflow": of_node, "leaf": leaves}
+
+
+def _on_path(spans: Sequence[SpanEnergy], path: CriticalPath) -> list[int]:
+    """Return the positions of the executions that the critical path consists of."""
+    last: dict[str, int] = {}
+    for i, span in enumerate(spans):
+        if span.outcome != "cached":
+            best = last.get(span.node)
+            if best is None or _place(spans[best]) <= _place(span):
+                last[span.node] = i
+    return [last[step.node] for step in path.steps if step.node in last]
+
+
+def _place(span: SpanEnergy) -> tuple[float, str]:
+    return span.start_unix_s, span.span
+
+
+def _power(host: int, power: Power, shift_s: float) -> dict[str, Any]:
+    t_ms = np.round(power.t_ns / _NS_PER_MS + shift_s * MS_PER_S).astype(int).tolist()
+    watts = {
+        name: [None if value != value else float(f"{value:.4g}") for value in values.tolist()]
+        for name, values in (("w", power.power_w), ("low", power.low_w), ("high", power.high_w))
+    }
+    return {"host": host, "t": t_ms, **watts}
+
+
+def energy_tree(
+    summary: Summary, nodes: Summary, stage_of: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Return stages and their nodes as a tree for a treemap, areas in joules.
+
+    A leaf or branch has ``name``, ``value`` and ``text``, a branch ``children``: whatever a node
+    is divided into later goes one level deeper in the same form.
+
+    Parameters
+    ----------
+    summary, nodes : Summary
+        Of the run by stage, and by node.
+    stage_of : mapping
+        Stage by node.
+    """
+    of_stage: dict[str, list[Row]] = defaultdict(list)
+    for row in nodes.rows:
+        if row.energy_j:
+            of_stage[stage_of[row.name]].append(row)
+    total_j = summary.total.energy_j
+    return [
+        _branch(row.name, row.energy_j, row.method, total_j)
+        | {"stage": place, "children": _leaves(of_stage[row.name], total_j)}
+        for place, row in enumerate(summary.rows)
+        if row.energy_j
+    ]
+
+
+def _leaves(rows: Sequence[Row], total_j: float | None) -> list[dict[str, Any]]:
+    leaves = [_branch(r.name, r.energy_j, r.method, total_j) for r in rows[:N_LEAVES]]
+    rest = rows[N_LEAVES:]
+    if rest:
+        rest_j = fsum(row.energy_j or 0.0 for row in rest)
+        name = count(len(rest), "smaller node")
+        leaves.append(_branch(name, rest_j, rest[0].method, total_j))
+    return leaves
+
+
+def _branch(
+    name: str, energy_j: float | None, method: str | None, total_j: float | None
+) -> dict[str, Any]:
+    energy = f"{format_energy_of(energy_j, method)}, {format_share(energy_j, total_j)}"
+    return {"name": clean(name), "value": float(f"{energy_j or 0.0:.4g}"), "text": energy}

@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All that the report page shows of a run, gathered and written out; `html` only lays it out."""
+
+from __future__ import annotations
+
+import shlex
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from nicarbon.attribution import HostTime, SpanEnergy, host_times
+from nicarbon.bottleneck import Bottlenecks
+from nicarbon.carbon.price import carbon_rows
+from nicarbon.notes import count, some
+from nicarbon.reports import page_charts as charts
+from nicarbon.reports import page_tables as tables
+from nicarbon.reports.bottleneck import idle_lines
+from nicarbon.reports.cells import (
+    MARK,
+    clean,
+    format_energy_of,
+    format_range,
+    format_share,
+    pricing_command,
+    sum_line,
+    unclassified,
+)
+from nicarbon.reports.colours import ink_on
+from nicarbon.reports.page_answers import Answer, Share, cost_most, how_sure, leaf, limited_time
+from nicarbon.reports.page_tables import Table
+from nicarbon.reports.palette import stage_colours
+from nicarbon.rows import FAILED, outcome, share_range
+from nicarbon.run import Run, Summary
+from nicarbon.stages import StageRules
+from nicarbon.units import format_duration, format_mass, format_mass_range
+
+# Narrower segments of a strip have no room for a word; their names are in the table below it.
+LABEL_PERCENT = 9.0
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """A stretch of a strip, in per cent of its width."""
+
+    name: str
+    left: float
+    width: float
+    colour: str
+    ink: str
+    title: str
+    label: str = ""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """The page, section by section; tables and charts are None where there is nothing to show."""
+
+    run_id: str
+    program: str
+    path: str
+    subtitle: tuple[str, ...]
+    notices: tuple[str, ...]
+    energy: str
+    energy_range: str
+    method: str
+    marked: str
+    of_hosts: str
+    carbon: str
+    carbon_range: str
+    price: str
+    pricing: str
+    answers: tuple[Answer, ...]
+    by_energy: tuple[Segment, ...]
+    by_time: tuple[Segment, ...]
+    stages: Table
+    nodes: Table
+    n_nodes: int
+    by_node: str
+    by_slack: str
+    path_table: Table | None
+    time_table: Table | None
+    group_table: Table | None
+    phase_table: Table | None
+    rule: str
+    idle: tuple[str, ...]
+    path_notes: tuple[str, ...]
+    accounts: Table
+    sums: tuple[tuple[str, str], ...]
+    sensors: Table
+    hosts: Table
+    software: tuple[tuple[str, str], ...]
+    chart_data: dict[str, Any]
+    ids: dict[str, str]
+    time_bottlenecks: tuple[str, ...]
+
+
+def gather(run: Run, stages_file: str | Path | None = None) -> Page:
+    """Compute what the page shows.
+
+    Parameters
+    ----------
+    run : Run
+        The run; it may be going on, killed, empty, unpriced or without energy.
+    stages_file : path, optional
+        A rule file of the user, tried before the built-in rules.
+    """
+    summary, nodes = run.summary("stage", stages_file), run.summary("node", stages_file)
+    found = run.bottlenecks(stages_file)
+    spans = run.attribution.spans
+    stage_of = run.stage_of(StageRules.load(stages_file))
+    names = _stages(summary, found)
+    colours = stage_colours(names)
+    ids = {name: f"stage-{i}" for i, name in enumerate(names)}
+    shares = _shares(summary, spans, stage_of)
+    times = host_times(run.facts)
+    of_node: dict[str, list[SpanEnergy]] = defaultdict(list)
+    for span in spans:
+        of_node[span.node].append(span)
+    has_path = bool(found.critical_path.steps)
+    carbon, carbon_range = _carbon(summary)
+    total = summary.total
+    command = f" --stages {shlex.quote(str(stages_file))}" if stages_file else ""
+    where = shlex.quote(summary.path)
+    return Page(
+        run_id=summary.run_id,
+        program=run.facts.info.program or summary.run_id,
+        path=summary.path,
+        subtitle=_subtitle(run, summary),
+        notices=(*_failed(of_node), *unclassified(summary), *summary.notes),
+        energy=format_energy_of(total.energy_j, total.method),
+        energy_range=format_range(total.energy_low_j, total.energy_high_j),
+        method=total.method or "",
+        marked=MARK if total.method not in (None, "measured") else "",
+        of_hosts=_of_hosts(summary),
+        carbon=carbon,
+        carbon_range=carbon_range,
+        price=str(summary.price) if summary.price else "",
+        pricing=pricing_command(summary.path) if total.energy_j is not None else "",
+        answers=(
+            cost_most(summary.rows, total, shares),
+            how_sure(summary),
+            limited_time(found),
+        ),
+        by_energy=_energy_strip(summary, shares, colours),
+        by_time=_time_strip(found, colours),
+        stages=tables.stage_table(summary, shares, colours, ids),
+        nodes=tables.node_table(nodes, of_node, stage_of, colours),
+        n_nodes=len(nodes.rows),
+        by_node=f"nicarbon summary {where} --by node --format tsv{command}",
+        by_slack=f"nicarbon bottleneck {where} --format json{command}",
+        path_table=tables.path_table(found.critical_path, colours) if has_path else None,
+        time_table=tables.time_table(found.critical_path) if has_path else None,
+        group_table=tables.group_table(found, colours) if has_path else None,
+        phase_table=tables.phase_table(found) if has_path else None,
+        rule=found.rule,
+        idle=tuple(idle_lines(found.critical_path)) if has_path else (),
+        path_notes=tuple(note for note in found.notes if note not in summary.notes),
+        accounts=tables.account_table(summary),
+        sums=tuple((summary.labels[host.host], sum_line(host)) for host in summary.hosts),
+        sensors=tables.sensor_table(summary),
+        hosts=tables.host_table(summary, {h: t.header for h, t in times.items() if t.header}),
+        software=_software(run),
+        chart_data=_chart_data(run, summary, nodes, found, times, stage_of, colours),
+        ids=ids,
+        time_bottlenecks=tuple(r.stage for r in found.stages if r.group in ("both", "time")),
+    )
+
+
+def _stages(summary: Summary, found: Bottlenecks) -> list[str]:
+    """Return every stage that is shown, highest energy first."""
+    names = [row.name for row in summary.rows] + [row.stage for row in found.stages]
+    return list(dict.fromkeys(names))
+
+
+def _shares(
+    summary: Summary, spans: Sequence[SpanEnergy], stage_of: Mapping[str, str]
+) -> dict[str, Share]:
+    of_stage: dict[str, list[SpanEnergy]] = defaultdict(list)
+    for span in spans:
+        of_stage[stage_of[span.node]].append(span)
+    shares = {}
+    for row in summary.rows:
+        found = share_range(of_stage[row.name], spans) if row.energy_j is not None else None
+        if found is not None:
+            shares[row.name] = Share(*found)
+    return shares
+
+
+def _subtitle(run: Run, summary: Summary) -> tuple[str, ...]:
+    graphs = run.facts.graphs
+    workflows = some(tuple(dict.fromkeys(graph.workflow for graph in graphs)))
+    plugins = some(tuple(dict.fromkeys(graph.plugin for graph in graphs)))
+    started = summary.started.replace("T", " ").replace("Z", " UTC") if summary.started else ""
+    parts = (
+        f"workflow {workflows}" if workflows else "",
+        started,
+        format_duration(summary.duration_s),
+        count(summary.total.n_nodes, "node"),
+        f"{run.facts.info.engine} {plugins}".strip(),
+        f"on {some(tuple(summary.labels.values()))}" if summary.hosts else "",
+    )
+    return tuple(part for part in parts if part)
+
+
+def _failed(of_node: Mapping[str, Sequence[SpanEnergy]]) -> list[str]:
+    """Name the nodes whose last attempt failed, and why; killed ones are in the notes."""
+    failed = []
+    for node, spans in of_node.items():
+        if outcome(spans) == FAILED[0]:
+            errors = sorted({span.error for span in spans if span.error})
+            failed.append(f"{node} ({', '.join(errors)})" if errors else node)
+    return [f"{count(len(failed), 'node')} failed: {some(failed)}"] if failed else []
+
+
+def _of_hosts(summary: Summary) -> str:
+    if summary.coverage is None or not summary.hosts:
+        return ""
+    hosts = f"host {next(iter(summary.labels.values()))}"
+    if len(summary.hosts) > 1:
+        hosts = f"{len(summary.hosts)} hosts"
+    share = f"{100 * summary.coverage:.0f} %"
+    return f"used by the nodes: {share} of what {hosts} used meanwhile"
+
+
+def _carbon(summary: Summary) -> tuple[str, str]:
+    if summary.price is None or summary.total.energy_j is None:
+        return "", ""
+    (row,) = carbon_rows([summary.total], summary.price)
+    mark = MARK if row.carbon_g and row.method not in (None, "measured") else ""
+    grams = mark + format_mass(row.carbon_g)
+    return f"{grams} CO2e", format_mass_range(row.carbon_low_g, row.carbon_high_g)
+
+
+def _energy_strip(
+    summary: Summary, shares: Mapping[str, Share], colours: Mapping[str, str]
+) -> tuple[Segment, ...]:
+    segments = []
+    left = 0.0
+    for row in summary.rows:
+        if row.name not in shares:
+            continue
+        width = 100 * shares[row.name].share
+        text = format_share(row.energy_j, summary.total.energy_j)
+        segments.append(_segment(row.name, left, width, colours[row.name], f"{row.name}: {text}"))
+        left += width
+    return tuple(segments)
+
+
+def _time_strip(found: Bottlenecks, colours: Mapping[str, str]) -> tuple[Segment, ...]:
+    path = found.critical_path
+    return tuple(
+        _segment(
+            step.stage,
+            100 * step.start_s / path.total_s,
+            100 * step.duration_s / path.total_s,
+            colours[step.stage],
+            f"{step.node}: {format_duration(step.duration_s)}",
+            leaf(step.node),
+        )
+        for step in path.steps
+        if path.total_s
+    )
+
+
+def _segment(
+    name: str, left: float, width: float, colour: str, title: str, label: str = ""
+) -> Segment:
+    shown = (label or name) if width >= LABEL_PERCENT else ""
+    return Segment(name, round(left, 3), round(width, 3), colour, ink_on(colour), title, shown)
+
+
+def _software(run: Run) -> tuple[tuple[str, str], ...]:
+    info = run.facts.info
+    graphs = run.facts.graphs
+    told = (
+        ("run", info.run_id),
+        ("nicarbon", info.nicarbon_version),
+        ("Python", info.python_version),
+        ("engine", info.engine),
+        ("plugin", some(tuple(dict.fromkeys(graph.plugin for graph in graphs)))),
+        ("workflow", some(tuple(dict.fromkeys(graph.workflow for graph in graphs)))),
+        ("program", info.program),
+        ("file format", info.schema_version),
+    )
+    return tuple((name, value or "n/a") for name, value in told)
+
+
+def _chart_data(
+    run: Run,
+    summary: Summary,
+    nodes: Summary,
+    found: Bottlenecks,
+    times: Mapping[str, HostTime],
+    stage_of: Mapping[str, str],
+    colours: Mapping[str, str],
+) -> dict[str, Any]:
+    stages = list(colours)
+    return {
+        "stages": [
+            {"name": clean(stage), "colour": colour, "ink": ink_on(colour)}
+            for stage, colour in colours.items()
+        ],
+        "timeline": charts.timeline(
+            summary, run.attribution.spans, times, found.critical_path, stage_of, stages
+        ),
+        "tree": charts.energy_tree(summary, nodes, stage_of),
+    }

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+
+import pytest
+
+from nicarbon.reports.page_charts import N_LEAVES
+from nicarbon.reports.page_facts import gather
+from nicarbon.run import Run
+
+
+def data(run):
+    """Chart data as the page's script gets it."""
+    return json.loads(json.dumps(gather(run).chart_data, allow_nan=False))
+
+
+def names(bars):
+    return [
+        bars["workflows"][workflow] + leaf
+        for workflow, leaf in zip(bars["workflow"], bars["leaf"], strict=True)
+    ]
+
+
+def test_bars_are_packed_into_as_few_lanes_as_ran_at_once(run_folders):
+    span = run_folders.span
+    spans = [span("wf.a", 0, 4), span("wf.b", 1, 3), span("wf.c", 3, 6), span("wf.d", 6, 7)]
+    line = data(run_folders.run(spans, graphs=()))["timeline"]
+    assert line["lanes"] == 2
+    assert names(line["bars"]) == ["wf.a", "wf.b", "wf.c", "wf.d"]
+    assert line["bars"]["lane"] == [0, 1, 1, 0]
+    assert line["bars"]["start"] == [0, 1000, 3000, 6000]
+    assert line["bars"]["took"] == ["4 s", "2 s", "3 s", "1 s"]
+    assert line["titles"] == []
+
+
+def test_an_element_lies_within_its_map_node(run_folders):
+    outer = run_folders.span("wf.smooth", 0, 4)
+    inner = run_folders.span("wf.smooth[0]", 1, 2, parent=outer.span, map_node="wf.smooth")
+    line = data(run_folders.run([outer, inner]))["timeline"]
+    assert line["lanes"] == 1
+    assert line["bars"]["inside"] == [0, 1]
+
+
+def test_one_whose_parent_is_lost_is_still_drawn(run_folders):
+    orphan = run_folders.span("wf.smooth[0]", 1, 2, parent="gone")
+    assert data(run_folders.run([orphan]))["timeline"]["bars"]["lane"] == [0]
+
+
+def test_each_host_has_lanes_and_a_title(run_folders):
+    other = "ba9876543210"
+    hosts = [run_folders.host(), run_folders.host(host=other, hostname="b\x1b")]
+    spans = [run_folders.span("wf.strip", 0, 2), run_folders.span("wf.fast", 1, 3, host=other)]
+    line = data(run_folders.run(spans, hosts))["timeline"]
+    assert line["hosts"] == ["scanner", "b\ufffd"]
+    assert line["titles"] == [[0, 0], [2, 1]]
+    assert line["bars"]["lane"] == [1, 3]
+    assert line["lanes"] == 4
+
+
+def test_the_path_is_the_last_execution_of_each_node(run_folders):
+    span = run_folders.span
+    spans = [
+        span("wf.strip", 0, 1, outcome="failed", error="E\u2028"),
+        span("wf.strip", 1, 3),
+        span("wf.mask", 3, 4),
+        run_folders.cached("wf.mask", 5),
+    ]
+    line = data(run_folders.run(spans))["timeline"]
+    assert [names(line["bars"])[i] for i in line["path"]] == ["wf.strip", "wf.mask"]
+    assert line["path"] == [1, 2]
+    assert line["bars"]["outcome"] == [2, 0, 0, 1]
+    assert line["bars"]["error"] == {"0": "E\ufffd"}
+
+
+def test_power_is_energy_over_time_from_the_start_of_the_run(run_folders, tmp_path):
+    run = Run.open(run_folders.write(tmp_path / "run", run_folders.facts()))
+    line = data(run)["timeline"]
+    (power,) = line["power"]
+    assert power["t"] == list(range(0, 11_000, 1000))
+    assert power["w"] == [10.0] * 10
+    assert (power["low"][0], power["high"][0]) == (9.5, 10.5)
+    assert line["total"] == 10_000
+
+
+def test_a_run_without_nodes_still_shows_its_hosts_power(run_folders, tmp_path):
+    facts = run_folders.facts()
+    empty = run_folders.write(tmp_path / "run", facts)
+    for path in [*empty.glob("nodes-*"), *empty.glob("graph-*")]:
+        path.unlink()
+    line = data(Run.open(empty))["timeline"]
+    assert line["bars"]["lane"] == []
+    assert len(line["power"]) == 1
+
+
+def test_the_tree_is_stages_and_nodes_by_energy(run_folders):
+    span = run_folders.span
+    spans = [span("wf.strip", 0, 1, 10.0), span("wf.fast", 1, 2, 30.0), span("wf.x", 2, 3, None)]
+    tree = data(run_folders.run(spans))["tree"]
+    assert [(b["name"], b["value"], b["text"]) for b in tree] == [
+        ("segmentation", 30.0, "30 J, 75.0 %"),
+        ("brain extraction", 10.0, "10 J, 25.0 %"),
+    ]
+    assert [leaf["name"] for leaf in tree[0]["children"]] == ["wf.fast"]
+
+
+def test_many_small_nodes_are_one_leaf_and_their_energy_is_kept(run_folders):
+    n = N_LEAVES + 20
+    spans = [run_folders.span(f"wf.bet{i}", i, i + 1, 1.0 + i) for i in range(n)]
+    (branch,) = data(run_folders.run(spans, graphs=()))["tree"]
+    assert len(branch["children"]) == N_LEAVES + 1
+    assert branch["children"][-1]["name"] == "20 smaller nodes"
+    total_j = sum(leaf["value"] for leaf in branch["children"])
+    assert total_j == pytest.approx(sum(1.0 + i for i in range(n)), rel=1e-3)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from nicarbon.reports.page_facts import gather
+
+
+def test_the_headline_is_the_nodes_energy_with_method_and_range(run_folders):
+    page = gather(run_folders.run([run_folders.span("wf.strip", 0, 2, 60.0)]))
+    assert (page.energy, page.energy_range, page.method, page.marked) == (
+        "60 J",
+        "57-63 J",
+        "measured",
+        "",
+    )
+    assert page.of_hosts == "used by the nodes: 60 % of what host scanner used meanwhile"
+    assert page.pricing == "nicarbon price runs/made-by-hand --country CODE (or --intensity G)"
+    assert "on scanner" in page.subtitle
+
+
+def test_models_are_marked(run_folders):
+    page = gather(run_folders.run([run_folders.span("wf.strip", method="modelled")]))
+    assert (page.energy, page.marked) == ("~10 J", "~")
+
+
+def test_no_energy_is_not_zero(run_folders):
+    dark = run_folders.host(nodes_j=0.0, energy_j=0.0, uncovered_s=10.0, sensors=())
+    page = gather(run_folders.run([run_folders.span("wf.strip", 0, 2, None)], [dark]))
+    assert (page.energy, page.energy_range, page.of_hosts, page.pricing) == ("n/a", "n/a", "", "")
+    assert page.by_energy == ()
+    assert page.chart_data["tree"] == []
+    assert "no energy reading covers scanner: CPU time only" in page.notices
+
+
+def test_strips_are_the_stages_energy_and_the_path_in_time(run_folders):
+    span = run_folders.span
+    page = gather(run_folders.run([span("wf.strip", 0, 4, 30.0), span("wf.mask", 5, 9, 10.0)]))
+    assert sum(segment.width for segment in page.by_energy) == pytest.approx(100)
+    assert [(s.left, s.width, s.label) for s in page.by_time] == [
+        (0.0, 40.0, "strip"),
+        (50.0, 40.0, "mask"),
+    ]
+
+
+def test_an_empty_run_has_no_path(run_folders):
+    page = gather(run_folders.run([], hosts=(), graphs=()))
+    assert page.path_table is page.time_table is page.group_table is page.phase_table is None
+    assert page.by_time == ()
+    assert page.nodes.rows == ()
+
+
+def test_own_rules_reach_every_part(run_folders, tmp_path):
+    rules = tmp_path / "my rules.toml"
+    rules.write_text('[stages]\nmine = "x"\n[[rule]]\nstage = "mine"\nnode = "*"\n')
+    page = gather(run_folders.run([run_folders.span("wf.strip")]), rules)
+    assert [row[0].text for row in page.stages.rows] == ["mine"]
+    assert page.path_table.rows[0][1].text == "mine"
+    assert page.chart_data["stages"][0]["name"] == "mine"
+    assert page.by_node.endswith(f"--stages '{rules}'")
+    assert page.answers[0].short == "Mine"
+
+
+def test_what_the_figures_lack_is_said_once(run_folders):
+    page = gather(run_folders.run([run_folders.span("a"), run_folders.span("b")], graphs=()))
+    assert any("no graph was recorded" in note for note in page.path_notes)
+    assert not set(page.path_notes) & set(page.notices)
