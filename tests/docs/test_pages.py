@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -13,10 +14,10 @@ import msgspec
 import pytest
 
 import nicarbon
-from nicarbon import records
+from nicarbon import details, records, rows
 from nicarbon.carbon.intensity import Intensity
 from nicarbon.carbon.price import Price
-from nicarbon.cli import VERBS, doctor
+from nicarbon.cli import VERBS, doctor, main
 from nicarbon.meter import SCHEMA_VERSION
 from nicarbon.meter.sensors import rapl
 
@@ -83,25 +84,39 @@ def test_every_record_is_documented_with_every_field(html, generated, struct):
         assert meaning.endswith("."), (struct, name, meaning)
 
 
+def test_every_column_is_explained(docs):
+    page = (docs / "what-the-numbers-mean.rst").read_text(encoding="utf-8")
+    for column in {*rows.COLUMNS, *details.COLUMNS} - {"name"}:
+        assert re.search(rf"^``.*\b{column}\b.*``$", page, flags=re.MULTILINE), column
+
+
 def documented_files(docs):
     """Patterns of the file names that the page on the run folder explains."""
     text = (docs / "file-format.rst").read_text(encoding="utf-8")
-    names = re.findall(r"^``([\w-]+\.jsonl?)``$", text, flags=re.MULTILINE)
+    names = re.findall(r"^``([\w-]+\.jsonl?(?:\.gz)?)``$", text, flags=re.MULTILINE)
+    names = [re.sub("TIME_ID", "[0-9]+-[0-9]+_[0-9a-f]+", name) for name in names]
     return [re.sub("HOST|PID|STARTTIME|N(?=[.])", "[0-9a-f]+", name) for name in names]
 
 
-def test_every_file_of_a_run_is_documented(docs):
+@pytest.fixture
+def file_names(docs, tmp_path):
+    """Names of the files of the example run, and of the same run packed."""
+    loose = docs / "examples" / "first-run"
+    packed = shutil.copytree(loose, tmp_path / "packed")
+    assert main(["gather", "--force", str(packed)]) == 0
+    return {path.name for folder in (loose, packed) for path in folder.iterdir()}
+
+
+def test_every_file_of_a_run_is_documented(docs, file_names):
     patterns = documented_files(docs)
-    found = [path.name for path in (docs / "examples" / "first-run").iterdir()]
-    assert {name.split("-")[0] for name in found} >= {"run.json", "graph", "nodes", "samples"}
-    for name in found:
+    assert len(file_names) > len(patterns)
+    for name in file_names:
         assert any(re.fullmatch(pattern, name) for pattern in patterns), name
 
 
-def test_every_documented_file_is_in_the_example(docs):
-    found = [path.name for path in (docs / "examples" / "first-run").iterdir()]
+def test_every_documented_file_exists(docs, file_names):
     for pattern in documented_files(docs):
-        assert any(re.fullmatch(pattern, name) for name in found), pattern
+        assert any(re.fullmatch(pattern, name) for name in file_names), pattern
 
 
 @pytest.mark.parametrize("name", ["first-run", "structural-run"])
