@@ -23,6 +23,7 @@ from nicarbon.records import (
     Gone,
     Graph,
     Host,
+    Job,
     NodeFile,
     Process,
     RunFacts,
@@ -30,12 +31,14 @@ from nicarbon.records import (
     Sample,
     SampleFile,
     Start,
+    Unmetered,
 )
 
-_node_decoder = msgspec.json.Decoder(Process | Driver | Start | End | Cached)
+_node_decoder = msgspec.json.Decoder(Process | Driver | Job | Start | End | Cached)
 _sample_decoder = msgspec.json.Decoder(Host | Sample | Gone | Close)
 _graph_decoder = msgspec.json.Decoder(Graph)
 _info_decoder = msgspec.json.Decoder(RunInfo)
+_unmetered_decoder = msgspec.json.Decoder(Unmetered)
 
 # ValueError: bytes that are no UTF-8, or integers of thousands of digits.
 _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -88,7 +91,8 @@ def _read_folder(folder: Path, files: RecordFiles) -> RunFacts:
     names = files.names
     node_names = [name for name in names if _is_record_file(name, "nodes")]
     sample_names = [name for name in names if _is_record_file(name, "samples")]
-    graph_names = [name for name in names if name.startswith("graph-") and name.endswith(".json")]
+    graph_names = [name for name in names if _is_whole_file(name, "graph")]
+    unmetered_names = [name for name in names if _is_whole_file(name, "unmetered")]
     if "run.json" not in names and not node_names and not sample_names:
         raise RunFolderError(
             f"{folder}: is not a run folder (it holds no run.json); "
@@ -100,7 +104,8 @@ def _read_folder(folder: Path, files: RecordFiles) -> RunFacts:
         info = _read_whole(folder / "run.json", files, _info_decoder)
         n_skipped += info is None
     graphs = [_read_whole(folder / name, files, _graph_decoder) for name in graph_names]
-    n_skipped += graphs.count(None)
+    unmetered = [_read_whole(folder / name, files, _unmetered_decoder) for name in unmetered_names]
+    n_skipped += graphs.count(None) + unmetered.count(None)
     node_files = []
     for name in node_names:
         node_file, n = _read_nodes(folder / name, files)
@@ -116,12 +121,17 @@ def _read_folder(folder: Path, files: RecordFiles) -> RunFacts:
         graphs=tuple(graph for graph in graphs if graph is not None),
         node_files=_with_drivers(node_files),
         sample_files=tuple(sample_files),
+        unmetered=tuple(record for record in unmetered if record is not None),
         n_skipped_lines=n_skipped,
     )
 
 
 def _is_record_file(name: str, kind: str) -> bool:
     return name.startswith(f"{kind}-") and name.endswith(".jsonl")
+
+
+def _is_whole_file(name: str, kind: str) -> bool:
+    return name.startswith(f"{kind}-") and name.endswith(".json")
 
 
 def _read_whole(path: Path, files: RecordFiles, decoder: msgspec.json.Decoder[_T]) -> _T | None:

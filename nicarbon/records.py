@@ -121,7 +121,7 @@ class Process(msgspec.Struct, frozen=True, tag="process", tag_field="kind"):
 
 
 class Driver(msgspec.Struct, frozen=True, tag="driver", tag_field="kind"):
-    """The driver's start or end.
+    """The start or end of a driver or a job.
 
     Attributes
     ----------
@@ -132,7 +132,7 @@ class Driver(msgspec.Struct, frozen=True, tag="driver", tag_field="kind"):
     cpu_s : float
         CPU seconds of its whole process tree at this moment.
     outcome : str or None
-        At the end ``ok``, ``failed`` or ``interrupted``.
+        At a driver's end ``ok``, ``failed`` or ``interrupted``.
     """
 
     event: str
@@ -140,6 +140,39 @@ class Driver(msgspec.Struct, frozen=True, tag="driver", tag_field="kind"):
     t_unix_ns: int
     cpu_s: float
     outcome: str | None = None
+
+
+class Job(msgspec.Struct, frozen=True, tag="job", tag_field="kind"):
+    """A batch job: the process that wrote this was started by a scheduler, for one node.
+
+    Attributes
+    ----------
+    node : str
+        The node that it is for.
+    scheduler, job_id : str
+        ``slurm``, ``sge``, ``pbs``, ``lsf``, ``oar`` or ``condor``, and its number there; both
+        empty where no scheduler made itself known.
+    restart : int
+        How often the same job was started before.
+    """
+
+    node: str
+    t_monotonic_ns: int
+    t_unix_ns: int
+    scheduler: str = ""
+    job_id: str = ""
+    restart: int = 0
+
+
+class Unmetered(msgspec.Struct, frozen=True):
+    """``unmetered-*.json``: a job ran its node without nicarbon, by which interpreter, and why."""
+
+    node: str
+    hostname: str = ""
+    interpreter: str = ""
+    reason: str = ""
+    t_unix_ns: int = 0
+    schema_version: str = SCHEMA_VERSION
 
 
 class Start(msgspec.Struct, frozen=True, tag="start", tag_field="kind"):
@@ -451,7 +484,12 @@ class NodeFile(msgspec.Struct, frozen=True):
     """One ``nodes-*.jsonl``: the process, and its records in order of writing."""
 
     process: Process
-    lines: tuple[Driver | Start | End | Cached, ...]
+    lines: tuple[Driver | Job | Start | End | Cached, ...]
+
+    @property
+    def job(self) -> Job | None:
+        """The batch job that the process is; None for a driver and for what it started."""
+        return next((line for line in self.lines if isinstance(line, Job)), None)
 
 
 class SampleFile(msgspec.Struct, frozen=True):
@@ -470,4 +508,5 @@ class RunFacts(msgspec.Struct, frozen=True):
     graphs: tuple[Graph, ...] = ()
     node_files: tuple[NodeFile, ...] = ()
     sample_files: tuple[SampleFile, ...] = ()
+    unmetered: tuple[Unmetered, ...] = ()
     n_skipped_lines: int = 0

@@ -8,12 +8,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 SUPPORT = Path(__file__).with_name("support")
+PATIENCE_S = 90
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +41,7 @@ def read_run():
 
     def read(run_dir):
         run_dir = Path(run_dir)
-        found = {"starts": [], "ends": [], "cached": [], "drivers": [], "processes": []}
+        found = {kind: [] for kind in ("starts", "ends", "cached", "drivers", "processes", "job")}
         for path in sorted(run_dir.glob("nodes-*.jsonl")):
             for line in path.read_text().splitlines():
                 record = json.loads(line)
@@ -133,3 +135,35 @@ def script(tmp_path, environment):
         )
 
     return run
+
+
+@pytest.fixture
+def batch_system(tmp_path):
+    """Put stand-ins for a batch system's commands on the PATH; their jobs end with the test."""
+    spec = importlib.util.spec_from_file_location("stand_in", SUPPORT / "stand_in.py")
+    stand_in = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(stand_in)
+    state = tmp_path / "jobs"
+
+    def use(system):
+        folder = stand_in.install(tmp_path / "bin", system)
+
+        def wait():
+            """Wait until no job is left."""
+            until = time.monotonic() + PATIENCE_S
+            while not all(job.over for job in stand_in.jobs(state)):
+                assert time.monotonic() < until, "jobs do not end"
+                time.sleep(0.05)
+
+        return SimpleNamespace(
+            jobs=lambda: stand_in.jobs(state),
+            wait=wait,
+            env={
+                "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
+                "STAND_IN_DIR": str(state),
+                "LOGNAME": "me",
+            },
+        )
+
+    yield use
+    stand_in.stop(state)

@@ -14,12 +14,14 @@ from typing import Any
 
 from nicarbon.engines.nipype_graph import envelop, workflow_name
 from nicarbon.engines.nipype_node import Envelope, inputs_hash, plain
+from nicarbon.engines.nipype_script import scripts_metered
 from nicarbon.meter import messages, span
 from nicarbon.meter.recorder import RunContext
 from nicarbon.meter.session import Session, SessionError
 
-# Proven plugins: they execute the envelope, either the graph's own or a copy of it.
-_METERED = ("Linear", "MultiProc", "LegacyMultiProc")
+# These never ship a graph's own nodes: the first runs them here, and what the others write is
+# given the plain node. Whoever has a _submit_job ships copies.
+_KEEPS_ITS_NODES = ("LinearPlugin", "GraphPluginBase")
 
 
 def plugin(
@@ -140,19 +142,16 @@ def _run_metered(
     context: RunContext,
 ) -> Any:
     """Hand the plugin the graph of envelopes, and put it back as it was."""
-    name = _plugin_name(plugin)
-    if name not in _METERED and not _is_metered_kind(plugin):
-        messages.say(f"the plugin {name} is not metered yet: its nodes run unmetered")
-        return plugin.run(graph, config, updatehash=updatehash)
     try:
-        metered_graph, describe = envelop(graph, context)
-        session.write_graph(workflow_name(graph), name, *describe)
+        metered_graph, describe = envelop(graph, context, armed=_ships_its_nodes(plugin))
+        session.write_graph(workflow_name(graph), _plugin_name(plugin), *describe)
     except Exception as error:
         messages.fail(error)
         return plugin.run(graph, config, updatehash=updatehash)
     _observe(plugin, context)
     try:
-        return plugin.run(metered_graph, config, updatehash=updatehash)
+        with scripts_metered(plugin):
+            return plugin.run(metered_graph, config, updatehash=updatehash)
     finally:
         for hook in ("_task_finished_cb", "_report_crash"):
             vars(plugin).pop(hook, None)
@@ -241,11 +240,10 @@ def _plugin_name(plugin: Any) -> str:
     return name[: -len("Plugin")] if name.endswith("Plugin") else name
 
 
-def _is_metered_kind(plugin: Any) -> bool:
-    """Tell whether a plugin derives from a proven one."""
-    from nipype.pipeline import plugins
-
-    return isinstance(plugin, tuple(getattr(plugins, f"{name}Plugin") for name in _METERED))
+def _ships_its_nodes(plugin: Any) -> bool:
+    """Tell whether a plugin may pickle the graph's own nodes, to run them elsewhere."""
+    kinds = {kind.__name__ for kind in type(plugin).__mro__}
+    return not hasattr(plugin, "_submit_job") and kinds.isdisjoint(_KEEPS_ITS_NODES)
 
 
 def _program() -> str:

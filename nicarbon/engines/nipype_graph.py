@@ -20,12 +20,24 @@ _ITERABLE = re.compile(
 )
 
 
-def envelop(graph: Any, context: RunContext) -> tuple[Any, tuple[list[Any], list[Any]]]:
-    """Put an envelope around each node; describe nodes and edges for the run folder."""
+def envelop(
+    graph: Any, context: RunContext, armed: bool = False
+) -> tuple[Any, tuple[list[Any], list[Any]]]:
+    """Put an envelope around each node; describe nodes and edges for the run folder.
+
+    Parameters
+    ----------
+    graph : networkx.DiGraph
+        The executed graph.
+    context : RunContext
+        The run.
+    armed : bool
+        Whether these very envelopes, not copies of them, may travel to a worker.
+    """
     import networkx as nx
 
     names = _unique_names(graph)
-    envelopes = {node: Envelope(node, context, names[node]) for node in graph.nodes()}
+    envelopes = {node: Envelope(node, context, names[node], armed=armed) for node in graph.nodes()}
     nodes = [_describe(node, names[node]) for node in graph.nodes()]
     edges = [(names[source], names[target]) for source, target in graph.edges()]
     return nx.relabel_nodes(graph, envelopes, copy=True), (nodes, edges)

@@ -8,7 +8,6 @@ alone: fMRIPrep, for one, chooses its start method and silences nipype's look-up
 from __future__ import annotations
 
 import builtins
-import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
@@ -18,8 +17,8 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType, TracebackType
-from typing import Any
 
+from nicarbon.engines.hook import after_import
 from nicarbon.meter.session import Session
 
 _WORKFLOWS = "nipype.pipeline.engine.workflows"
@@ -122,35 +121,6 @@ class Program:
         return 0
 
 
-class _WorkflowHook(importlib.abc.MetaPathFinder):
-    """Meters ``Workflow.run`` when the program imports it."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        """Find nipype's module as usual, and wrap what executes it; answer for no other."""
-        if name != _WORKFLOWS:
-            return None
-        sys.meta_path.remove(self)
-        try:
-            spec = importlib.util.find_spec(name)
-        finally:
-            # Being looked for is not being imported yet.
-            sys.meta_path.insert(0, self)
-        if spec is not None and spec.loader is not None:
-            execute = spec.loader.exec_module
-
-            def exec_module(module: ModuleType) -> None:
-                execute(module)
-                if self in sys.meta_path:
-                    sys.meta_path.remove(self)
-                _install(module, self.session)
-
-            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
-        return spec
-
-
 def _run_file(path: str) -> None:
     """Run a file as ``python FILE`` does: runpy changes argv[0] or leaves __file__ relative."""
     if path.endswith(".pyz"):
@@ -168,17 +138,12 @@ def _run_file(path: str) -> None:
 
 
 def _meter_workflows(session: Session) -> None:
-    module = sys.modules.get(_WORKFLOWS)
-    if module is not None:
-        _install(module, session)
-    else:
-        sys.meta_path.insert(0, _WorkflowHook(session))
+    def install(module: ModuleType) -> None:
+        from nicarbon.engines.nipype import meter_every_workflow
 
+        meter_every_workflow(module.Workflow, session)
 
-def _install(module: ModuleType, session: Session) -> None:
-    from nicarbon.engines.nipype import meter_every_workflow
-
-    meter_every_workflow(module.Workflow, session)
+    after_import(_WORKFLOWS, install)
 
 
 def _module_exists(name: str) -> bool:

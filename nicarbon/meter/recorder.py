@@ -33,11 +33,14 @@ class RunContext(NamedTuple):
         Key of the driver's process.
     sampler_pid : int or None
         The driver's sampler: never part of a node.
+    sampler_args : tuple of str
+        Options of the samplers of the run's jobs.
     """
 
     run_dir: str
     driver: str
     sampler_pid: int | None = None
+    sampler_args: tuple[str, ...] = ()
 
 
 class Span:

@@ -267,7 +267,7 @@ from nicarbon.meter import session, writer
 start = session.Session.start
 def limited(self):
     context = start(self)
-    resource.prlimit(self._sampler_pid, resource.RLIMIT_FSIZE, (3000, 3000))
+    resource.prlimit(context.sampler_pid, resource.RLIMIT_FSIZE, (3000, 3000))
     return context
 session.Session.start = limited
 

@@ -61,6 +61,10 @@ def three(x):
     return [x, x + 1, x + 2]
 
 
+def two(x):
+    return [x, x + 1]
+
+
 def nest(x):
     return [[x, x + 1], [x + 2]]
 
@@ -225,6 +229,20 @@ def every_kind(base):
             (m_wide, last, [("f", "files")]),
         ]
     )
+    return wf
+
+
+def small(base):
+    """Return three nodes in a row, the second one a MapNode of two, and one apart from them."""
+    wf = Workflow(name="small", base_dir=base)
+    first = Node(_function(two, ["x"], ["l"]), name="first")
+    first.inputs.x = 40
+    each = MapNode(_work(), iterfield=["x"], name="each")
+    last = Node(_function(gather, ["files"], ["f"]), name="last")
+    here = Node(_work(), name="here", run_without_submitting=True)
+    here.inputs.x = "here"
+    wf.connect([(first, each, [("l", "x")]), (each, last, [("f", "files")])])
+    wf.add_nodes([here])
     return wf
 
 

@@ -22,6 +22,8 @@ def build(spec, name, base):
         wf = nodes_for_tests.every_kind(base)
     elif kind == "forty":
         wf = forty_nodes.forty_nodes(base)
+    elif kind == "small":
+        wf = nodes_for_tests.small(base)
     elif kind == "failing":
         wf = nodes_for_tests.failing(base, argument)
     elif kind == "nesting":

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -101,3 +104,37 @@ class FakeClock:
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
+
+
+@pytest.fixture
+def records():
+    """Read the records of one kind from the files of a run folder that begin with a prefix."""
+
+    def read(run_dir, prefix, kind):
+        found = []
+        for name in sorted(os.listdir(run_dir)):
+            if name.startswith(prefix):
+                with open(os.path.join(run_dir, name)) as file:
+                    found += [r for r in map(json.loads, file) if r["kind"] == kind]
+        return found
+
+    return read
+
+
+@pytest.fixture
+def ended():
+    """Wait until a process is no more; whether it is."""
+
+    def wait(pid):
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            try:
+                with open(f"/proc/{pid}/stat") as file:
+                    if file.read().rpartition(")")[2].split()[0] in "ZX":
+                        return True
+            except OSError:
+                return True
+            time.sleep(0.01)
+        return False
+
+    return wait

@@ -4,11 +4,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import resource
-import signal
 import subprocess
-import sys
-import time
 
 import pytest
 
@@ -24,39 +20,7 @@ def _own_state(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture
-def boot(monkeypatch):
-    """Put a program of the test's in the place of the sampler."""
-
-    def replace(text):
-        monkeypatch.setattr(module, "_BOOT", "import sys; sys.argv.pop(1)\n" + text)
-
-    return replace
-
-
-def records(session, prefix, kind):
-    found = []
-    for name in sorted(os.listdir(session.run_dir)):
-        if name.startswith(prefix):
-            with open(os.path.join(session.run_dir, name)) as file:
-                found += [r for r in map(json.loads, file) if r["kind"] == kind]
-    return found
-
-
-def ends(pid):
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        try:
-            with open(f"/proc/{pid}/stat") as file:
-                if file.read().rpartition(")")[2].split()[0] in "ZX":
-                    return True
-        except OSError:
-            return True
-        time.sleep(0.01)
-    return False
-
-
-def test_a_run_from_start_to_end():
+def test_a_run_from_start_to_end(records, ended):
     session = Session("run", "pipeline.py", "nipype", ["--interval", "0.1"])
     assert session.run_dir == os.path.abspath("run")
     context = session.start()
@@ -67,7 +31,7 @@ def test_a_run_from_start_to_end():
     session.write_graph("wf2", "Linear", [], [])
     session.stop("ok")
     assert session.warnings == []
-    assert ends(sampler)
+    assert ended(sampler)
 
     with open("run/run.json") as file:
         info = json.load(file)
@@ -80,28 +44,16 @@ def test_a_run_from_start_to_end():
     ]
     with open(f"run/{graphs[0]}") as file:
         assert json.load(file)["edges"] == [["wf.a", "wf.b"]]
-    start, end = records(session, "nodes-", "driver")
+    start, end = records(session.run_dir, "nodes-", "driver")
     assert (start["event"], end["event"], end["outcome"]) == ("start", "end", "ok")
     assert end["cpu_s"] >= start["cpu_s"]
     assert end["t_monotonic_ns"] > start["t_monotonic_ns"]
-    samples = records(session, "samples-", "sample")
+    samples = records(session.run_dir, "samples-", "sample")
     assert len(samples) >= 2
     # The window lies inside the samples.
     assert samples[0]["t_monotonic_ns"] <= start["t_monotonic_ns"]
     assert samples[-1]["t_monotonic_ns"] >= end["t_monotonic_ns"]
-    assert records(session, "samples-", "close")
-
-
-def test_the_sampler_is_nobodys_child():
-    session = Session("run")
-    session.start()
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
-    with open(f"/proc/{session.context.sampler_pid}/stat") as file:
-        ppid, _, own_session = file.read().rpartition(")")[2].split()[1:4]
-    assert int(ppid) != os.getpid()
-    assert int(own_session) != os.getsid(0)
-    session.stop("ok")
+    assert records(session.run_dir, "samples-", "close")
 
 
 def test_the_default_folder_is_new_each_time():
@@ -134,96 +86,6 @@ def test_a_read_only_folder_is_one_clear_line(tmp_path):
         make_run_dir("locked/run", "id")
 
 
-def test_a_sampler_that_does_not_start_is_said_and_the_run_goes_on(boot):
-    boot("raise SystemExit(1)")
-    session = Session("run")
-    context = session.start()
-    assert context.sampler_pid is None
-    session.stop("ok")
-    assert session.warnings == ["the sampler did not start: CPU time is recorded, energy is not"]
-    assert len(records(session, "nodes-", "driver")) == 2
-
-
-def test_no_interpreter_for_the_sampler(monkeypatch):
-    monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    session = Session("run")
-    session.start()
-    session.stop("ok")
-    (warning,) = session.warnings
-    assert warning.startswith("the sampler could not be started: ")
-
-
-def test_a_late_sampler_is_still_ended(boot, monkeypatch):
-    monkeypatch.setattr(module, "_READY_TIMEOUT_S", 0.0)
-    boot(
-        "import os, time\n"
-        "if os.fork(): os._exit(0)\n"
-        "time.sleep(0.2); print('ready', os.getpid(), flush=True); time.sleep(600)"
-    )
-    session = Session("run")
-    session.start()
-    assert session.context.sampler_pid is None
-    time.sleep(0.5)
-    session.stop("ok")
-    assert ends(session._sampler_pid)
-
-
-def test_a_sampler_that_was_killed_is_said_once():
-    session = Session("run")
-    session.start()
-    os.kill(session.context.sampler_pid, signal.SIGKILL)
-    assert ends(session.context.sampler_pid)
-    session.stop("ok")
-    session.stop("ok")
-    assert session.warnings == ["the sampler ended before the run: energy is missing from then on"]
-
-
-def test_a_sampler_that_ends_between_two_calls_raises_nothing(monkeypatch, capfd):
-    session = Session("run")
-    session.start()
-    kill = os.kill
-
-    def gone(pid, number):
-        kill(pid, number)
-        raise ProcessLookupError(pid)
-
-    monkeypatch.setattr(os, "kill", gone)
-    session.stop("ok")
-    assert capfd.readouterr().err == ""
-
-
-def test_a_sampler_that_does_not_end_is_not_waited_for_for_ever(boot, monkeypatch):
-    monkeypatch.setattr(module, "_CLOSE_TIMEOUT_S", 0.05)
-    boot(
-        "import os, signal, time\n"
-        "if os.fork(): os._exit(0)\n"
-        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        "print('ready', os.getpid(), flush=True); time.sleep(600)"
-    )
-    session = Session("run")
-    session.start()
-    session.stop("ok")
-    os.kill(session.context.sampler_pid, signal.SIGKILL)
-
-
-def test_a_process_with_many_open_files():
-    """select() can't watch a file descriptor above 1023."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < 2048 and hard != resource.RLIM_INFINITY:
-        pytest.skip("no more than 2048 files may be open here")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (2048, hard))
-    files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
-    try:
-        session = Session("run")
-        session.start()
-        session.stop("ok")
-        assert session.warnings == []
-    finally:
-        for fd in files:
-            os.close(fd)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
 def test_a_run_leaves_no_file_open():
     before = sorted(os.listdir("/proc/self/fd"))
     for k in range(3):
@@ -232,19 +94,6 @@ def test_a_run_leaves_no_file_open():
         span.end(session.context, span.begin(session.context, "node"), "ran")
         session.stop("ok")
     assert len(os.listdir("/proc/self/fd")) == len(before)
-
-
-def test_a_forked_child_ends_no_run():
-    session = Session("run")
-    session.start()
-    pid = os.fork()
-    if pid == 0:
-        session.stop("failed")
-        os._exit(0)
-    os.waitpid(pid, 0)
-    os.kill(session.context.sampler_pid, 0)
-    session.stop("ok")
-    assert [r["outcome"] for r in records(session, "nodes-", "driver")[1:]] == ["ok"]
 
 
 def test_a_folder_that_vanished_is_said_and_stops_nothing(capfd):

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nipype's plugins that write a job script for each node (Slurm, SGE, PBS ...), from the driver.
+
+All of them use one function, ``create_pyscript``. It is given the plain node, so that the pickle
+that travels names nothing of nicarbon; then the script gets a prelude in front, which meters the
+node where nicarbon can be imported, and otherwise leaves a record that it ran unmetered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+from nicarbon.engines.nipype_node import Envelope, plain
+from nicarbon.meter import SCHEMA_VERSION, scheduler
+from nicarbon.meter.messages import fail
+
+_NAME = "create_pyscript"
+_NIPYPES = "nipype.pipeline.plugins.base"
+
+# Plain Python of any version: it must do no harm in an interpreter that we know nothing of.
+_PRELUDE = """\
+# nicarbon meters the node of this script; where it is missing, the node runs all the same.
+def _nicarbon(unmetered, arguments):
+    import os, sys
+    try:
+        from nicarbon.engines.nipype_job import activate
+    except Exception as error:
+        try:
+            import json, socket, time
+            unmetered["hostname"] = socket.gethostname()
+            unmetered["interpreter"] = sys.executable
+            unmetered["reason"] = "%s: %s" % (type(error).__name__, error)
+            unmetered["t_unix_ns"] = int(time.time() * 1000000000)
+            name = "unmetered-%s-%d-%d.json" % (
+                unmetered["hostname"], os.getpid(), unmetered["t_unix_ns"])
+            path = os.path.join(arguments["run_dir"], name)
+            with open(path + ".part", "w") as file:
+                json.dump(unmetered, file)
+            os.rename(path + ".part", path)
+        except Exception as problem:
+            sys.stderr.write("nicarbon: not here, and this node runs unmetered: %s\\n" % problem)
+    else:
+        activate(**arguments)
+
+
+"""
+
+_lock = threading.Lock()
+_users: dict[str, int] = {}
+
+
+@contextlib.contextmanager
+def scripts_metered(plugin: Any) -> Iterator[None]:
+    """While a plugin runs, give a prelude to each script that is written for an envelope.
+
+    Nodes of others, and of workflows that run unmetered in other threads, get the script that
+    they always get.
+
+    Parameters
+    ----------
+    plugin : object
+        The name is wrapped where nipype's plugins look for it, and where its own classes may.
+    """
+    modules = _homes(plugin)
+    with _lock:
+        for module in modules:
+            _users[module.__name__] = _users.get(module.__name__, 0) + 1
+            if _users[module.__name__] == 1:
+                setattr(module, _NAME, _metered(getattr(module, _NAME)))
+    try:
+        yield
+    finally:
+        with _lock:
+            for module in modules:
+                _users[module.__name__] -= 1
+                if not _users[module.__name__]:
+                    setattr(module, _NAME, getattr(module, _NAME).__wrapped__)
+
+
+def _homes(plugin: Any) -> list[ModuleType]:
+    """Return the modules that use the function."""
+    names = dict.fromkeys([_NIPYPES, *(kind.__module__ for kind in type(plugin).__mro__)])
+    modules = [sys.modules[name] for name in names if name in sys.modules]
+    return [module for module in modules if callable(getattr(module, _NAME, None))]
+
+
+def _metered(original: Callable[..., str]) -> Callable[..., str]:
+    @functools.wraps(original)
+    def create_pyscript(node: Any, *args: Any, **kwargs: Any) -> str:
+        script = original(plain(node), *args, **kwargs)
+        if type(node) is Envelope:
+            try:
+                add_prelude(script, node)
+            except Exception as error:
+                fail(error)
+        return script
+
+    return create_pyscript
+
+
+def add_prelude(script: str, envelope: Envelope) -> None:
+    """Put the prelude in front of a node's script.
+
+    Parameters
+    ----------
+    script : str
+        The script as nipype wrote it, beside its node's pickle.
+    envelope : Envelope
+        The node.
+
+    Raises
+    ------
+    OSError
+        If the script can't be written, or its pickle is not where nipype puts it.
+    """
+    context, name, place = envelope._nicarbon_of
+    folder, file_name = os.path.split(script)
+    stem = file_name[len("pyscript_") :].rsplit(".", 1)[0]
+    pickled = os.path.join(folder, f"node_{stem}.pklz")
+    os.stat(pickled)
+    arguments = {
+        "run_dir": context.run_dir,
+        "pickled": pickled,
+        "node": name,
+        "place": place,
+        "sampler_args": context.sampler_args,
+        "submitted_in": [tuple(place)[:2] for place in scheduler.places()],
+    }
+    unmetered = {"schema_version": SCHEMA_VERSION, "node": name}
+    # ASCII, whatever the names hold and whatever the interpreter takes a file's encoding to be.
+    call = f"_nicarbon({unmetered!a}, {arguments!a})\ndel _nicarbon\n\n"
+    with open(script, "rb") as file:
+        text = file.read()
+    with open(script + ".part", "wb") as file:
+        file.write((_PRELUDE + call).encode("ascii") + text)
+    os.replace(script + ".part", script)
