@@ -75,7 +75,7 @@ def mass_unit(mass_g: float) -> tuple[float, str]:
     return (1.0, "g") if abs(mass_g) < 1000 else (1e3, "kg")
 
 
-def format_mass_range(low_g: float | None, high_g: float | None) -> str:
+def format_mass_range(low_g: float | None, high_g: float | None, between: str = "-") -> str:
     """Write a range of masses, in the unit of its high end.
 
     Examples
@@ -86,7 +86,7 @@ def format_mass_range(low_g: float | None, high_g: float | None) -> str:
     if low_g is None or high_g is None:
         return "n/a"
     scale, unit = mass_unit(high_g)
-    return f"{_rounded(low_g / scale)}-{_rounded(high_g / scale)} {unit}"
+    return f"{_rounded(low_g / scale)}{between}{_rounded(high_g / scale)} {unit}"
 
 
 def format_duration(duration_s: float | None) -> str:

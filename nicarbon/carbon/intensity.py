@@ -54,6 +54,11 @@ class Intensity(msgspec.Struct, frozen=True):
                 f"{self.low_g_per_kwh:g} to {self.high_g_per_kwh:g}"
             )
 
+    @property
+    def has_range(self) -> bool:
+        """Whether its source says how sure it is."""
+        return self.low_g_per_kwh < self.high_g_per_kwh
+
     def __str__(self) -> str:
         """Say how much, where, when and who says so, in a line."""
         place = ", ".join(name for name in (self.country, self.region) if name)

@@ -52,7 +52,7 @@ class Price(msgspec.Struct, frozen=True):
     def range_note(self) -> str:
         """What a range of grams at this price contains, and what it leaves out."""
         intensity = self.intensity
-        if intensity.low_g_per_kwh == intensity.high_g_per_kwh:
+        if not intensity.has_range:
             return "range: energy only; the intensity's own uncertainty is not known"
         return (
             f"range: energy's, at {intensity.low_g_per_kwh:.4g} to "

@@ -25,6 +25,7 @@ VERBS = {
     "bottleneck": "show what limited a run, and where it could save",
     "report": "write a run as one page for people, in one file",
     "figure": "draw where the energy of runs went, for a paper",
+    "methods": "write how a run was metered, for a paper",
     "gather": "pack the files of finished runs",
     "doctor": "show which sensors work here, and how to enable the others",
 }
@@ -40,6 +41,7 @@ examples:
   nicarbon bottleneck RUN                  what limited its time and its energy
   nicarbon report RUN                      all of it as one page, to look at and to send
   nicarbon figure RUN -o energy.pdf        the stages as a figure for a paper
+  nicarbon methods RUN                     how it was metered, in words for a paper
   nicarbon gather nicarbon-runs/*          pack finished runs: few files instead of many
   nicarbon doctor                          which sensors work here, and how to enable the others
 """

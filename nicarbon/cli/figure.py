@@ -11,6 +11,7 @@ import sys
 from nicarbon.cli.summary import add_rows, expand, repeat
 from nicarbon.errors import NicarbonError, StageRuleError
 from nicarbon.files import write_whole
+from nicarbon.grouping import check
 from nicarbon.run import Run
 
 _FORMATS = ("pdf", "svg", "png")
@@ -74,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
     kind = os.path.splitext(args.output)[1].lower().lstrip(".")
     if kind not in _FORMATS:
         raise NicarbonError(f"{args.output}: name a file that ends in .pdf, .svg or .png")
+    check(args.by)
     least, most = _WIDTHS_MM
     if not least <= args.width <= most:
         raise NicarbonError(f"a width of {args.width:g} mm: give {least:g} to {most:g}")

@@ -153,9 +153,10 @@ def folded(rows: Sequence[Row], by: str) -> tuple[Row, ...]:
         return tuple(rows)
     kept, small = rows[: N_BARS - 1], rows[N_BARS - 1 :]
     methods = [row.method for row in small if row.method]
+    noun = by if by.isalpha() else "value"
     rest = msgspec.structs.replace(
         small[0],
-        name=count(len(small), f"other {by}"),
+        name=count(len(small), f"other {noun}"),
         energy_j=_sum(row.energy_j for row in small),
         energy_low_j=_sum(row.energy_low_j for row in small),
         energy_high_j=_sum(row.energy_high_j for row in small),
@@ -193,7 +194,7 @@ def _renamed(total: Row) -> Row:
 def _bar(row: Row, total: Row, priced: bool) -> Bar:
     cells = (
         format_energy_of(row.energy_j, row.method),
-        _range(row.energy_low_j, row.energy_high_j),
+        format_range(row.energy_low_j, row.energy_high_j, "–"),
         format_share(row.energy_j, total.energy_j),
         *([_mass(row)] if priced else []),
     )
@@ -232,7 +233,8 @@ def _whole(hosts: Sequence[HostEnergy]) -> str:
     )
     method = _account_method(hosts)
     name = "whole host" if len(hosts) == 1 else f"{len(hosts)} whole hosts"
-    return f"{name}, {method}: {format_energy_of(energy_j, method)} ({_range(low_j, high_j)})"
+    energy, between = format_energy_of(energy_j, method), format_range(low_j, high_j, "–")
+    return f"{name}, {method}: {energy} ({between})"
 
 
 def _parts(hosts: Sequence[HostEnergy]) -> tuple[Part, ...]:
@@ -245,11 +247,6 @@ def _parts(hosts: Sequence[HostEnergy]) -> tuple[Part, ...]:
             text = f"{name} {energy}, {format_share(energy_j, whole_j)}"
             parts.append(Part(key, energy_j / whole_j, text))
     return tuple(parts)
-
-
-def _range(low_j: float | None, high_j: float | None) -> str:
-    """Write a range as printed matter does, with a dash."""
-    return format_range(low_j, high_j).replace("-", "–")
 
 
 def _lines(summary: Summary) -> Iterable[str]:

@@ -90,7 +90,7 @@ def percent(share: float | None) -> str:
     return f"{100 * share:.1f} %" if share >= 0.0005 or not share else "<0.1 %"
 
 
-def format_range(low_j: float | None, high_j: float | None) -> str:
+def format_range(low_j: float | None, high_j: float | None, between: str = "-") -> str:
     """Write a range of energy, in the unit of its high end.
 
     Examples
@@ -105,7 +105,7 @@ def format_range(low_j: float | None, high_j: float | None) -> str:
     if low[1] != unit:
         scale = energy_unit(high_j)[0]
         low = [f"{low_j / scale:.2g}" if low_j else "0", unit]
-    return f"{low[0]}-{high} {unit}"
+    return f"{low[0]}{between}{high} {unit}"
 
 
 def sensors_line(host: HostEnergy) -> str:

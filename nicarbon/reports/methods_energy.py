@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sentences of a methods text about energy: its sensors, its division, and its grams.
+
+Every sentence rests on the record of the run: what was not recorded is not said.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from math import fsum
+from statistics import median
+
+from nicarbon.attribution import HostEnergy
+from nicarbon.carbon.price import Price, carbon_rows
+from nicarbon.notes import is_known
+from nicarbon.records import Sensor
+from nicarbon.reports.cells import format_range, format_share, percent, sum_parts
+from nicarbon.reports.sentences import Sentence, begun, joined
+from nicarbon.rows import ATTRIBUTION_SPREAD
+from nicarbon.run import Run, Summary
+from nicarbon.units import (
+    NS_PER_S,
+    format_duration,
+    format_energy,
+    format_mass,
+    format_mass_range,
+)
+
+# Parts of a host's energy that are not its nodes'.
+_REST = {
+    "engine": "the workflow engine",
+    "meter": "nicarbon",
+    "other": "other processes",
+    "unattributed": "times at which nothing ran",
+}
+# Between the ends of a range in a sentence.
+_TO = " to "
+
+
+# Where the energy comes from ----------------------------------------------------------------
+
+
+def sensors(summary: Summary) -> Iterator[Sentence]:
+    """Name each sensor that energy came from, once for all hosts that have the same."""
+    known = [host for host in summary.hosts if is_known(host)]
+    n_hosts = len(summary.hosts)
+    same = Counter(
+        tuple(s for s in host.sensors if any(d.account for d in s.domains)) for host in known
+    )
+    for sensors, n in same.items():
+        where = "" if n == n_hosts else f"on {n} of {n_hosts} hosts "
+        for sensor in sensors:
+            yield _sensor(sensor, where)
+    if known and not any(d.kind == "gpu" for h in known for s in h.sensors for d in s.domains):
+        yield Sentence("No GPU was metered")
+    n_dark = n_hosts - len(known)
+    if n_dark:
+        where = "" if not known else f" on {n_dark} of {n_hosts} hosts"
+        yield Sentence(f"No energy was read{where}: only CPU time is known of what ran there")
+
+
+def _sensor(sensor: Sensor, where: str) -> Sentence:
+    domains = [domain for domain in sensor.domains if domain.account]
+    model = next((domain.model for domain in domains if domain.model), None)
+    if model is not None:
+        note = sensor.note if sensor.note.startswith("modelled") else "modelled"
+        return Sentence(
+            f"{begun(where + 'power')} was not measured but {note}: {_watts(model.idle_w)} for a "
+            f"whole host and {_watts(model.busy_w)} for each busy CPU"
+            + (f" (source: {model.source})" if model.source else "")
+        )
+    is_rapl = sensor.name == "rapl"
+    by = "with the processors' RAPL counters" if is_rapl else f"by the sensor {sensor.name}"
+    error = sensor.relative_error
+    within = f", taken to be right within {100 * error:g} %" if error else ""
+    note = f"; {sensor.note}" if sensor.note else ""
+    names = ", ".join(domain.name for domain in domains)
+    text = f"{begun(where + 'energy')} was {sensor.method} {by} ({names}){within}{note}"
+    return Sentence(text, ("rapl",) if is_rapl else ())
+
+
+def _watts(power_w: tuple[float, float, float]) -> str:
+    low, central, high = power_w
+    return f"{central:.3g} W ({low:.3g} to {high:.3g} W)"
+
+
+def sampling(run: Run) -> Iterator[Sentence]:
+    """Say how often it was read."""
+    times = [[sample.t_monotonic_ns for sample in file.samples] for file in run.facts.sample_files]
+    gaps = [(b - a) / NS_PER_S for of_file in times for a, b in pairwise(of_file)]
+    if gaps:
+        domains = [d for f in run.facts.sample_files for s in f.host.sensors for d in s.domains]
+        what = "Busy CPU time was"
+        if any(domain.model is None for domain in domains):
+            what = "Counters and busy CPU time were"
+        usual, longest = format_duration(median(gaps)), format_duration(max(gaps))
+        most = f" (median; at most {longest} apart)" if longest != usual else ""
+        yield Sentence(f"{what} sampled every {usual}{most}")
+
+
+# How it is divided --------------------------------------------------------------------------
+
+
+def division(summary: Summary) -> Iterator[Sentence]:
+    """Say how it was divided."""
+    if summary.total.energy_j is None:
+        return
+    yield Sentence(
+        "The energy of each interval between two samples, idle power included, was divided among "
+        "the nodes, the workflow engine, nicarbon and all other processes by the CPU time that "
+        "each used, a node's being that of its whole process tree"
+    )
+
+
+# What came out ------------------------------------------------------------------------------
+
+
+def result(summary: Summary) -> Iterator[Sentence]:
+    """Say what the nodes used, how sure that is, and what part of the hosts' energy it is."""
+    total = summary.total
+    if total.energy_j is None:
+        return
+    between = format_range(total.energy_low_j, total.energy_high_j, _TO)
+    yield Sentence(
+        f"The nodes used {format_energy(total.energy_j)} (range {between}; {total.method})"
+    )
+    yield Sentence(
+        "The range joins that of the sensor with what dividing a shared host by CPU time leaves "
+        f"unknown, taken as {100 * ATTRIBUTION_SPREAD:g} % (one standard deviation) of the energy "
+        "that was used while other processes were busy"
+    )
+    known = [host for host in summary.hosts if is_known(host)]
+    yield _whole(known)
+    uncovered_s = fsum(host.uncovered_s for host in known)
+    time_s = fsum(host.duration_s for host in known)
+    if uncovered_s and time_s:
+        yield Sentence(
+            f"Readings cover {percent(1 - uncovered_s / time_s)} of the run's time; what was used "
+            f"in the other {format_duration(uncovered_s)} is in no figure"
+        )
+
+
+def _whole(hosts: Sequence[HostEnergy]) -> Sentence:
+    """Say what part of the hosts' energy this is, and where the rest went."""
+    energy_j, low_j, high_j = (
+        fsum(getattr(host, key) for host in hosts)
+        for key in ("energy_j", "energy_low_j", "energy_high_j")
+    )
+    parts = {key: fsum(dict(sum_parts(host))[key] for host in hosts) for key in ("nodes", *_REST)}
+    rest = [
+        f"{name} ({format_share(parts[key], energy_j)})"
+        for key, name in _REST.items()
+        if parts[key] > 0
+    ]
+    who = "its host" if len(hosts) == 1 else f"its {len(hosts)} hosts"
+    text = (
+        f"This is {format_share(parts['nodes'], energy_j)} of the {format_energy(energy_j)} "
+        f"(range {format_range(low_j, high_j, _TO)}) that {who} used during the run"
+    )
+    return Sentence(f"{text}; the rest went to {joined(rest)}" if rest else text)
+
+
+def emissions(summary: Summary) -> Iterator[Sentence]:
+    """Say what that emitted, and what the grams rest on."""
+    price, total = summary.price, summary.total
+    if total.energy_j is None:
+        return
+    if price is None:
+        yield Sentence("No emissions were computed, as no carbon intensity was chosen")
+        return
+    (row,) = carbon_rows([total], price)
+    between = format_mass_range(row.carbon_low_g, row.carbon_high_g, _TO)
+    yield Sentence(
+        f"The operational emissions of the nodes were {format_mass(row.carbon_g)} of CO2 "
+        f"equivalent (range {between}): their energy, multiplied by the carbon intensity of the "
+        f"electricity and by a power usage effectiveness (PUE) of the site of {price.pue:g}",
+        ("sci",),
+    )
+    cites = ("codecarbon",) if tables_version(price) is not None else ()
+    yield Sentence(f"The intensity was {price.intensity}", cites)
+    if price.intensity.has_range:
+        low, high = price.intensity.low_g_per_kwh, price.intensity.high_g_per_kwh
+        yield Sentence(
+            f"The range goes from the lowest energy at {low:.4g} g/kWh to the highest at "
+            f"{high:.4g} g/kWh"
+        )
+    else:
+        yield Sentence(
+            "Its own uncertainty is not known: the range of the emissions is that of the energy"
+        )
+    yield Sentence("Emissions from making the computers (embodied) are not included")
+
+
+def tables_version(price: Price | None) -> str | None:
+    """Return the version of CodeCarbon whose tables gave a price; None where they did not."""
+    found = re.match(r"CodeCarbon(?: ([\w.+]+))?: ", price.intensity.source) if price else None
+    return found.group(1) or "" if found else None
