@@ -59,14 +59,19 @@ class Intensity(msgspec.Struct, frozen=True):
         """Whether its source says how sure it is."""
         return self.low_g_per_kwh < self.high_g_per_kwh
 
-    def __str__(self) -> str:
-        """Say how much, where, when and who says so, in a line."""
+    @property
+    def what(self) -> str:
+        """How much, where and when."""
         place = ", ".join(name for name in (self.country, self.region) if name)
         parts = [f"{self.g_per_kwh:.4g} g/kWh"]
         parts += [place] if place else []
         parts += [str(self.year)] if self.year else []
         parts += [self.kind] if self.kind else []
-        return f"{', '.join(parts)} ({self.source})"
+        return ", ".join(parts)
+
+    def __str__(self) -> str:
+        """Say how much, where, when and who says so, in a line."""
+        return f"{self.what} ({self.source})"
 
 
 def given(g_per_kwh: float) -> Intensity:

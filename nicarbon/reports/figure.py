@@ -97,7 +97,7 @@ def draw(pages: Sequence[Bars], kind: str, width_mm: float) -> bytes:
         The whole file.
     """
     file = io.BytesIO()
-    metadata = {**_METADATA[kind], "Title": ", ".join(page.title for page in pages)}
+    metadata = {**_METADATA[kind], "Title": "; ".join(dict.fromkeys(page.title for page in pages))}
     with style.context("default"), mpl.rc_context(_SETTINGS):
         if kind == "pdf":
             with PdfPages(file, metadata=metadata) as document:

@@ -14,6 +14,7 @@ from math import fsum
 from statistics import median
 
 from nicarbon.attribution import HostEnergy
+from nicarbon.carbon.intensity import GIVEN
 from nicarbon.carbon.price import Price, carbon_rows
 from nicarbon.notes import is_known
 from nicarbon.records import Sensor
@@ -180,7 +181,9 @@ def emissions(summary: Summary) -> Iterator[Sentence]:
         ("sci",),
     )
     cites = ("codecarbon",) if tables_version(price) is not None else ()
-    yield Sentence(f"The intensity was {price.intensity}", cites)
+    source = price.intensity.source
+    whence = f"was {source}" if source == GIVEN else f"is that of {source}"
+    yield Sentence(f"The intensity, {price.intensity.what}, {whence}", cites)
     if price.intensity.has_range:
         low, high = price.intensity.low_g_per_kwh, price.intensity.high_g_per_kwh
         yield Sentence(

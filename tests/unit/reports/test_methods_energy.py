@@ -127,7 +127,7 @@ def test_emissions(run_folders):
     assert "nodes were 45 g of CO2 equivalent (range 42.8 to 47.2 g): their energy" in first.text
     assert first.text.endswith("a power usage effectiveness (PUE) of the site of 1.5")
     assert first.cites == ("sci",)
-    assert second.text == "The intensity was 30 g/kWh (given by the user)"
+    assert second.text == "The intensity, 30 g/kWh, was given by the user"
     assert second.cites == ()
     assert third.text.startswith("Its own uncertainty is not known")
     assert last.text == "Emissions from making the computers (embodied) are not included"
@@ -137,7 +137,7 @@ def test_whose_table_it_was(run_folders):
     tables = Intensity(56.0, 50.0, 60.0, "CodeCarbon 3.3.2: Our World in Data", 2023, "FRA")
     _, second, third, _ = priced(run_folders, Price(tables))
     assert second.text == (
-        "The intensity was 56 g/kWh, FRA, 2023 (CodeCarbon 3.3.2: Our World in Data)"
+        "The intensity, 56 g/kWh, FRA, 2023, is that of CodeCarbon 3.3.2: Our World in Data"
     )
     assert second.cites == ("codecarbon",)
     assert third.text == (
