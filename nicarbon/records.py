@@ -149,6 +149,8 @@ class Job(msgspec.Struct, frozen=True, tag="job", tag_field="kind"):
     ----------
     node : str
         The node that it is for.
+    t_monotonic_ns, t_unix_ns : int
+        When it began.
     scheduler, job_id : str
         ``slurm``, ``sge``, ``pbs``, ``lsf``, ``oar`` or ``condor``, and its number there; both
         empty where no scheduler made itself known.
@@ -165,7 +167,23 @@ class Job(msgspec.Struct, frozen=True, tag="job", tag_field="kind"):
 
 
 class Unmetered(msgspec.Struct, frozen=True):
-    """``unmetered-*.json``: a job ran its node without nicarbon, by which interpreter, and why."""
+    """``unmetered-*.json``: a job ran its node without nicarbon.
+
+    Attributes
+    ----------
+    node : str
+        The node's unique name in the executed graph.
+    hostname : str
+        Where.
+    interpreter : str
+        The Python that could not import nicarbon.
+    reason : str
+        What the import raised.
+    t_unix_ns : int
+        When.
+    schema_version : str
+        Version of the format.
+    """
 
     node: str
     hostname: str = ""
