@@ -12,9 +12,16 @@ from math import fsum
 from typing import TYPE_CHECKING, Any
 
 from nicarbon.notes import count
-from nicarbon.reports.cells import MARK, clean, format_energy_of, format_range, format_share
+from nicarbon.reports.cells import (
+    MARK,
+    clean,
+    format_energy_of,
+    format_mass_of,
+    format_range,
+    format_share,
+)
 from nicarbon.reports.colours import SCALE, fill_of, ink_on
-from nicarbon.units import format_duration, format_energy, format_mass
+from nicarbon.units import format_duration, format_energy
 
 if TYPE_CHECKING:
     from nicarbon.graph import FootprintGraph
@@ -71,28 +78,31 @@ class Scale:
 
 
 def box(name: str, data: Mapping[str, Any], scale: Scale) -> dict[str, str]:
-    """Return the Graphviz attributes of a node's box."""
+    """Return the Graphviz attributes of a node's box; that of one node has no range, for room."""
     fill = fill_of(data["energy_j"], scale.greatest_j)
-    lines = "".join(f"<BR/>{escape(line)}" for line in figures(data, scale))
-    title = f"<B>{escape(shortened(name))}</B>"
+    heading, *lines = [name, *figures(data, scale)]
+    if "nodes" not in data:
+        workflow = [data["workflow"]] if data["workflow"] else []
+        heading = name.removeprefix(".".join([*workflow, ""]))
+        lines = [*workflow, *figures(data, scale, with_range=False), data["stage"]]
+    small = "".join(f"<BR/>{escape(shortened(line))}" for line in lines)
     return {
-        "label": f'<{title}<FONT POINT-SIZE="{SMALL}">{lines}</FONT>>',
+        "label": f'<<B>{escape(shortened(heading))}</B><FONT POINT-SIZE="{SMALL}">{small}</FONT>>',
         "fillcolor": fill,
         "fontcolor": ink_on(fill),
         "style": "rounded,filled" if data["energy_j"] is not None else "rounded,filled,dashed",
     }
 
 
-def figures(data: Mapping[str, Any], scale: Scale) -> list[str]:
-    """Return the lines below a name: energy, its range and share, grams, time, nodes."""
+def figures(data: Mapping[str, Any], scale: Scale, *, with_range: bool = True) -> list[str]:
+    """Return the lines below a name: energy and share, its range, grams if priced, time, nodes."""
     energy = format_energy_of(data["energy_j"], data["method"])
     share = format_share(data["energy_j"], scale.total_j)
     lines = [energy if data["energy_j"] is None else f"{energy}, {share}"]
-    if data["energy_j"] is not None:
+    if with_range and data["energy_j"] is not None:
         lines.append(f"({format_range(data['energy_low_j'], data['energy_high_j'])})")
     if scale.is_priced:
-        mark = MARK if data["carbon_g"] else ""
-        lines.append(f"{mark}{format_mass(data['carbon_g'])} CO2e")
+        lines.append(f"{format_mass_of(data['carbon_g'], data['method'])} CO2e")
     n_nodes = data["n_nodes"] + data["n_missing"]
     nodes = [] if n_nodes == 1 and "nodes" not in data else [count(n_nodes, "node")]
     return [*lines, ", ".join([format_duration(data["duration_s"]), *nodes])]
@@ -100,7 +110,8 @@ def figures(data: Mapping[str, Any], scale: Scale) -> list[str]:
 
 def title(name: str, data: Mapping[str, Any], scale: Scale) -> str:
     """Say in one line, for a tooltip and for who cannot see the box, what it shows."""
-    return clean(": ".join((name, ", ".join(figures(data, scale)))))
+    stage = [] if "nodes" in data else [data["stage"]]
+    return clean(f"{name}: {', '.join([*stage, *figures(data, scale)])}")
 
 
 def legend(scale: Scale, bold_means: str | None, has_counts: bool) -> str:
@@ -111,7 +122,7 @@ def legend(scale: Scale, bold_means: str | None, has_counts: bool) -> str:
     scale : Scale
         Of the picture.
     bold_means : str or None
-        What a thick border says; None where no box has one.
+        What a double border says; None where no box has one.
     has_counts : bool
         Whether an arrow stands for several dependencies.
     """
@@ -124,7 +135,7 @@ def legend(scale: Scale, bold_means: str | None, has_counts: bool) -> str:
     if scale.is_modelled:
         said.append(f"{MARK} modelled or assumed, not measured")
     if bold_means:
-        said.append(f"thick border: {bold_means}")
+        said.append(f"double border: {bold_means}")
     if has_counts:
         said.append("number on an arrow: dependencies that it stands for")
     rows += [f'<TD COLSPAN="{len(SCALE) + 2}" ALIGN="LEFT">{escape(line)}</TD>' for line in said]

@@ -32,12 +32,11 @@ def row_cells(row: Row, total: Row, is_priced: bool) -> list[str]:
     is_priced : bool
         Whether there is a cell for grams.
     """
-    mark = MARK if row.carbon_g and row.method not in (None, "measured") else ""
     return [
         row.name,
         format_energy_of(row.energy_j, row.method),
         format_range(row.energy_low_j, row.energy_high_j),
-        *([mark + format_mass(row.carbon_g)] if is_priced else []),
+        *([format_mass_of(row.carbon_g, row.method)] if is_priced else []),
         format_share(row.energy_j, total.energy_j),
         format_duration(row.cpu_s) + ("+" if row.cpu_incomplete else ""),
         format_duration(row.duration_s),
@@ -64,6 +63,20 @@ def format_energy_of(energy_j: float | None, method: str | None) -> str:
     """
     mark = MARK if energy_j is not None and method not in (None, "measured") else ""
     return mark + format_energy(energy_j)
+
+
+def format_mass_of(carbon_g: float | None, method: str | None) -> str:
+    """Write grams, marked where no counter measured their energy; nothing is nothing, unmarked.
+
+    Examples
+    --------
+    >>> format_mass_of(2.0, "measured"), format_mass_of(2.0, "modelled")
+    ('2 g', '~2 g')
+    >>> format_mass_of(None, None)
+    'n/a'
+    """
+    mark = MARK if carbon_g and method not in (None, "measured") else ""
+    return mark + format_mass(carbon_g)
 
 
 def format_share(energy_j: float | None, total_j: float | None) -> str:

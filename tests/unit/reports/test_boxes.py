@@ -42,6 +42,22 @@ def test_what_has_no_energy_says_so_and_is_dashed(graph):
     assert attributes["fillcolor"] == "#ffffff"
 
 
+def test_a_box_of_one_node_says_where_it_is_and_its_stage(graph):
+    data = graph.nodes["wf.fast"]
+    data["carbon_g"] = 1.0
+    label = box("wf.fast", data, Scale(graph))["label"]
+    assert label.startswith("<<B>fast</B>")
+    lines = label.split("<BR/>")[1:]
+    assert lines[:4] == ["wf", "~60 J, 75.0 %", "~1 g CO2e", "2 s"]
+    assert lines[4].startswith("segmentation<")
+    assert title("wf.fast", data, Scale(graph)).startswith("wf.fast: segmentation, ~60 J")
+
+
+def test_a_node_without_a_workflow_keeps_its_name(graph):
+    data = graph.nodes["wf.fast"] | {"workflow": ""}
+    assert "<B>wf.fast</B>" in box("wf.fast", data, Scale(graph))["label"]
+
+
 def test_names_are_no_markup(stages):
     assert escape('<b>&amp;"\x1b[31m\u202e') == "&lt;b&gt;&amp;amp;&quot;�[31m�"
     label = box("</B><script>", stages.nodes["segmentation"], Scale(stages))["label"]
@@ -64,11 +80,11 @@ def test_the_title_has_the_whole_name(stages):
 
 def test_the_legend_says_what_is_in_the_picture(stages):
     text = legend(Scale(stages), "a bottleneck", True)
-    for line in ("~60 J", "not measured", "thick border: a bottleneck", "number on an arrow"):
+    for line in ("~60 J", "not measured", "double border: a bottleneck", "number on an arrow"):
         assert line in text
     stages.nodes["segmentation"]["method"] = "measured"
     text = legend(Scale(stages), None, False)
-    for line in ("~", "thick border", "number on an arrow"):
+    for line in ("~", "double border", "number on an arrow"):
         assert line not in text
     for data in stages.nodes.values():
         data["energy_j"] = None

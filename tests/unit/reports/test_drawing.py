@@ -7,7 +7,7 @@ import networkx as nx
 import pytest
 
 from nicarbon.errors import NicarbonError
-from nicarbon.reports.drawing import FORMATS, draw, svg
+from nicarbon.reports.drawing import FORMATS, MAX_NODES, draw, svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 NASTY = [
@@ -96,12 +96,46 @@ def test_the_same_each_time(graph):
     assert svg(graph) == svg(graph)
 
 
-def test_thick_borders(graph):
-    plain, thick = svg(graph), svg(graph, bold={"n0"}, bold_means="slow")
-    assert plain.count('stroke-width="4"') == 0
-    assert thick.count('stroke-width="4"') == 1
-    assert "thick border: slow" in shown(thick)
-    assert "thick border: slow" not in shown(svg(graph, bold={"not here"}, bold_means="slow"))
+def outlines(text):
+    return sum(
+        len(group.findall(f"{SVG}path"))
+        for group in ElementTree.fromstring(text).iter(f"{SVG}g")
+        if group.get("class") == "node"
+    )
+
+
+def test_double_borders(graph):
+    plain, marked = svg(graph), svg(graph, bold={"n0"}, bold_means="slow")
+    assert outlines(plain) == len(graph)
+    assert outlines(marked) == len(graph) + 1
+    assert "double border: slow" in shown(marked)
+    assert "double border: slow" not in shown(svg(graph, bold={"not here"}, bold_means="slow"))
+
+
+def test_lines_are_centred_in_their_box(graph):
+    """A browser's letters are not quite as wide as Graphviz thought."""
+    for group in ElementTree.fromstring(svg(graph)).iter(f"{SVG}g"):
+        if group.get("class") == "node":
+            lines = group.findall(f"{SVG}text")
+            assert {line.get("text-anchor") for line in lines} == {"middle"}
+            assert len({line.get("x") for line in lines}) == 1
+
+
+def chain(n):
+    made = nx.path_graph(n, nx.DiGraph)
+    nx.set_node_attributes(made, {node: row(float(node)) for node in made})
+    return nx.relabel_nodes(made, str)
+
+
+def test_large_graphs_are_drawn(capfd):
+    text = svg(chain(1200))
+    assert outlines(text) == 1200
+    assert capfd.readouterr() == ("", "")
+
+
+def test_too_large_graphs_say_what_to_do():
+    with pytest.raises(NicarbonError, match=r"2001 nodes .*--level stage.*\.graphml"):
+        svg(chain(MAX_NODES + 1))
 
 
 def test_what_is_missing_is_not_zero(graph):
