@@ -69,7 +69,7 @@ def read_run():
 def workflow(tmp_path):
     """Run a workflow of `run_nodes` in a process of its own."""
 
-    def run(name, plugin="Linear", run_dir=None, launcher=(), check=True, **spec):
+    def run(name, plugin="Linear", run_dir=None, launcher=(), check=True, settle=None, **spec):
         base = str(spec.pop("base", tmp_path / "work"))
         os.makedirs(base, exist_ok=True)
         log = tmp_path / "log.txt"
@@ -90,8 +90,10 @@ def workflow(tmp_path):
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
         )
+        if settle is not None:  # Jobs may go on where nipype does not wait for them.
+            settle()
         lines = [line for line in done.stdout.splitlines() if line.startswith("ENDED ")]
         if check:
             assert done.returncode == 0, done.stderr[-3000:]

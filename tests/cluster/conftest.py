@@ -42,6 +42,12 @@ class Slurm:
     limits_memory: bool
     own_hostnames: bool
 
+    @property
+    def nipype(self):
+        """What the fixture `workflow` must be told for nipype to run on it."""
+        # Each question to squeue costs nipype 0.2 s.
+        return {"env": self.env, "settle": self.wait_for_jobs, "poll_s": 0.5}
+
     def ask(self, *command):
         """Run a client; return what it prints."""
         return subprocess.run(

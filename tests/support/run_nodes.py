@@ -32,7 +32,7 @@ def build(spec, name, base):
         wf = nodes_for_tests.chain(base, int(argument))
     wf.config["execution"] = {
         "hash_method": "content",
-        "poll_sleep_duration": "0.02",
+        "poll_sleep_duration": str(spec.get("poll_s", 0.02)),
         "crashdump_dir": os.path.join(base, "crashes"),
         "stop_on_first_crash": str(spec.get("stop", False)),
         "crashfile_format": spec.get("crash_format", "pklz"),

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every kind of node in real jobs, plain and metered taking turns on one folder."""
+
+from __future__ import annotations
+
+import pytest
+from every_engine import assert_metered, take_turns
+
+from nicarbon.reader import read_run
+from nicarbon.records import Job, Start
+
+# What is not to be submitted runs in the driver, if the engine has one that stays.
+IN_DRIVER = {"top.here", "top.m_here", *(f"top.m_here[{index}]" for index in range(3))}
+
+
+@pytest.mark.parametrize(
+    ("plugin", "plugin_args", "expanded", "in_driver"),
+    [
+        ("SLURM", {}, True, IN_DRIVER),
+        ("SLURMGraph", {"dont_resubmit_completed_jobs": True}, False, set()),
+    ],
+)
+def test_forty_nodes(slurm, workflow, tmp_path, plugin, plugin_args, expanded, in_driver):
+    base, run_dir = take_turns(workflow, tmp_path, plugin, plugin_args=plugin_args, **slurm.nipype)
+    result = assert_metered(base, run_dir, expanded)
+    # Two names of one machine are one host.
+    assert len(result.hosts) == 1
+    files = read_run(run_dir).node_files
+    if slurm.own_hostnames:
+        assert {file.process.hostname for file in files} >= set(slurm.nodes)
+
+    in_jobs, numbers = set(), []
+    for file in files:
+        jobs = [line for line in file.lines if isinstance(line, Job)]
+        starts = [line.node for line in file.lines if isinstance(line, Start)]
+        assert {job.scheduler for job in jobs} <= {"slurm"}
+        # A job is for one node: the first that runs there, be it with its elements.
+        assert [job.node for job in jobs] == starts[:1] * len(jobs)
+        in_jobs |= set(starts) if jobs else set()
+        numbers += [job.job_id for job in jobs]
+    assert len(set(numbers)) == len(numbers)
+    assert {span.node for span in result.spans} - in_jobs == in_driver
