@@ -24,7 +24,15 @@ KEYS = ("node", "workflow", "interface", "program")
 
 
 class Patterns:
-    """Patterns of one key: globs, or regular expressions after ``re:``; case never matters."""
+    """Patterns of one key: globs, or regular expressions after ``re:``; case never matters.
+
+    Attributes
+    ----------
+    literals : frozenset of str
+        What a text may be, in lower case.
+    regexes : list of re.Pattern
+        One that is found in a text in lower case fits; those of globs are found only as a whole.
+    """
 
     def __init__(self, patterns: Iterable[str]) -> None:
         self.literals = frozenset[str]()
@@ -39,13 +47,6 @@ class Patterns:
                 self.literals |= {pattern.lower()}
         if globs:
             self.regexes.append(re.compile("|".join(globs), re.DOTALL))
-
-    def match(self, texts: Iterable[str]) -> bool:
-        """Tell whether any pattern fits any of the texts: globs wholly, expressions anywhere."""
-        return any(
-            text in self.literals or any(regex.search(text) for regex in self.regexes)
-            for text in texts
-        )
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -65,11 +66,15 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 class RuleFile(msgspec.Struct, frozen=True):
-    """What one rule file says: own stages, rules, and hints for generic nodes at the end."""
+    """What one rule file says: own stages, rules, and hints for generic nodes at the end.
+
+    `text` is the whole file: two files of the same text mean the same.
+    """
 
     stages: dict[str, str]
     rules: tuple[Rule, ...]
     hints: tuple[Rule, ...]
+    text: str = ""
 
 
 def read_rule_file(path: Path, known: Mapping[str, str]) -> RuleFile:
@@ -110,7 +115,7 @@ def read_rule_file(path: Path, known: Mapping[str, str]) -> RuleFile:
                 for entry, line in zip_longest(entries, lines[: len(entries)], fillvalue=1)
             )
         )
-    return RuleFile(stages=own, rules=lists[0], hints=lists[1])
+    return RuleFile(stages=own, rules=lists[0], hints=lists[1], text=text)
 
 
 def _own_stages(table: Any, path: Path) -> dict[str, str]:

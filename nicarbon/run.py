@@ -113,6 +113,8 @@ class Run:
         self.chosen_price: Price | None = None
         self.price_problem: str | None = None
         self._executed: tuple[tuple[object, ...], nx.DiGraph] | None = None
+        self._rules: StageRules | None = None
+        self._staged: tuple[StageRules, dict[str, str]] | None = None
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Run:
@@ -168,7 +170,7 @@ class Run:
 
         state = (stages_file, self.chosen_price)
         if self._executed is None or self._executed[0] != state or stages_file is not None:
-            stages = self.stage_of(StageRules.load(stages_file))
+            stages = self.stage_of(self.rules(stages_file))
             labels = host_labels(self.attribution.hosts)
             graph = executed_graph(self._graph, stages, self.attribution.spans, labels)
             for node in graph.nodes.values():
@@ -261,8 +263,28 @@ class Run:
         self.chosen_price, self.price_problem = chosen, None
         return chosen
 
+    def rules(self, stages_file: str | Path | None = None) -> StageRules:
+        """Return the stage rules, the same object as before where the user's file is the same.
+
+        Rules remember what they matched: each table of a run asks for the same names again.
+
+        Raises
+        ------
+        StageRuleError
+            If the rule file cannot be understood.
+        """
+        rules = StageRules.load(stages_file)
+        if self._rules is None or self._rules.text != rules.text:
+            self._rules = rules
+        return self._rules
+
     def stage_of(self, rules: StageRules) -> dict[str, str]:
         """Return the stage of every node, recorded or only planned, by its unique name."""
+        if self._staged is None or self._staged[0] is not rules:
+            self._staged = rules, self._classified(rules)
+        return self._staged[1]
+
+    def _classified(self, rules: StageRules) -> dict[str, str]:
         stages = rules.classify(self._graph)
         for span in self.attribution.spans:
             if span.node not in stages and span.map_node in stages:
@@ -290,7 +312,7 @@ class Run:
             If the rule file cannot be understood.
         """
         check(by)
-        rules = StageRules.load(stages_file)
+        rules = self.rules(stages_file)
         attribution, info = self.attribution, self.facts.info
         labels = host_labels(attribution.hosts)
         name_of = self._naming(by, rules, labels, stages_file)

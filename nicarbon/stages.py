@@ -9,6 +9,8 @@ the nodes that use its result. Nothing here reads a run or computes energy.
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cache, cached_property
 from pathlib import Path
@@ -29,7 +31,7 @@ def _builtin() -> tuple[Mapping[str, str], tuple[RuleFile, ...]]:
 
 
 class Matcher:
-    """Finds the first rule that fits a node, fast: each distinct value is matched only once.
+    """Finds the first rule that fits a node, fast: each distinct text is matched only once.
 
     The rules that a value allows are the set bits of an integer; the rules that fit a node are
     those allowed by all its values, and the lowest bit is the first of them.
@@ -37,28 +39,57 @@ class Matcher:
 
     def __init__(self, rules: tuple[Rule, ...]) -> None:
         self.rules = rules
-        self._masks: dict[tuple[str, str], int] = {}
+        self._keys = tuple(_KeyMatcher(rules, key) for key in KEYS)
 
     def first(self, node: Node) -> Rule | None:
         """Return the first rule that fits the node, or None."""
         mask = (1 << len(self.rules)) - 1
         values = (own_name(node), node.workflow, node.interface, node.program)
-        for key, value in zip(KEYS, values, strict=True):
-            mask &= self._allowed(key, value.lower())
+        for matcher, value in zip(self._keys, values, strict=True):
+            mask &= matcher.allowed(value.lower())
             if not mask:
                 return None
         return self.rules[(mask & -mask).bit_length() - 1]
 
-    def _allowed(self, key: str, value: str) -> int:
-        mask = self._masks.get((key, value))
+
+class _KeyMatcher:
+    """The rules, by what they ask of one key."""
+
+    def __init__(self, rules: tuple[Rule, ...], key: str) -> None:
+        self._key = key
+        self._indifferent = 0
+        self._literals: dict[str, int] = defaultdict(int)
+        self._regexes: list[tuple[int, re.Pattern[str]]] = []
+        self._masks: dict[str, int] = {}
+        self._text_masks: dict[str, int] = {}
+        for position, rule in enumerate(rules):
+            patterns = rule.keys.get(key)
+            if patterns is None:
+                self._indifferent |= 1 << position
+                continue
+            for literal in patterns.literals:
+                self._literals[literal] |= 1 << position
+            self._regexes += [(1 << position, regex) for regex in patterns.regexes]
+
+    def allowed(self, value: str) -> int:
+        """Return the rules that a value in lower case allows."""
+        mask = self._masks.get(value)
         if mask is None:
-            texts = _texts(key, value)
-            mask = 0
-            for position, rule in enumerate(self.rules):
-                patterns = rule.keys.get(key)
-                if patterns is None or patterns.match(texts):
-                    mask |= 1 << position
-            self._masks[key, value] = mask
+            mask = self._indifferent
+            for text in _texts(self._key, value):
+                mask |= self._fitting(text)
+            self._masks[value] = mask
+        return mask
+
+    def _fitting(self, text: str) -> int:
+        """Return the rules of which a pattern fits: globs wholly, expressions anywhere."""
+        mask = self._text_masks.get(text)
+        if mask is None:
+            mask = self._literals.get(text, 0)
+            for bit, regex in self._regexes:
+                if regex.search(text):
+                    mask |= bit
+            self._text_masks[text] = mask
         return mask
 
 
@@ -96,10 +127,15 @@ class StageRules:
     ----------
     definitions : dict
         One line for each stage, in the order that breaks ties; ``unclassified`` is the last.
+    text : str
+        What the user's file says; empty without one.
     """
 
-    def __init__(self, files: Iterable[RuleFile], definitions: Mapping[str, str]) -> None:
+    def __init__(
+        self, files: Iterable[RuleFile], definitions: Mapping[str, str], text: str = ""
+    ) -> None:
         files = tuple(files)
+        self.text = text
         self.definitions = dict(definitions)
         for file in files:
             self.definitions.update(file.stages)
@@ -122,9 +158,10 @@ class StageRules:
             If the user's file cannot be understood.
         """
         vocabulary, files = _builtin()
-        if user_file is not None:
-            files = (read_rule_file(Path(user_file), vocabulary), *files)
-        return cls(files, vocabulary)
+        if user_file is None:
+            return cls(files, vocabulary)
+        own = read_rule_file(Path(user_file), vocabulary)
+        return cls((own, *files), vocabulary, own.text)
 
     @cached_property
     def ranks(self) -> dict[str, int]:

@@ -140,6 +140,51 @@ def facts(*, run_id="20260921T142640Z_ab12", killed=False, name="scanner"):
     )
 
 
+def many(n_nodes=10_000, n_lanes=16):
+    """A run of many nodes of unlike length, in chains of lanes, as fMRIPrep names them."""
+    steps = ("bold_reference.skullstrip_bet", "t1w_registration.flirt_bbr", "recon.mris_inflate")
+    steps += ("segment.fast_t1w", "confounds.acompcor", "transform.resample_bold", "sink.ds_bold")
+    nodes, lines, edges = [], [Driver("start", 0, UNIX_S * S, 0.0)], []
+    clock = [0] * n_lanes
+    before = [""] * n_lanes
+    for i in range(n_nodes):
+        lane = i % n_lanes
+        wf, _, leaf = steps[(i // n_lanes) % len(steps)].partition(".")
+        subject = i // (n_lanes * len(steps))
+        workflow = f"fmriprep_25_2_wf.sub_{subject:03}_wf.bold_task_rest_run_{lane}_wf.{wf}"
+        name = f"{workflow}.{leaf}"
+        nodes.append(Node(name, workflow, f"nipype.interfaces.any.{leaf}"))
+        if before[lane]:
+            edges.append((before[lane], name))
+        before[lane] = name
+        first = clock[lane] + (7 + i % 5) * S // 50
+        clock[lane] = first + (1 + i * i % 97) * S // 8
+        cpu_s = (clock[lane] - first) / S * (0.4 + i % 7 / 10)
+        outcome = "failed" if i % 997 == 5 else "ran"
+        lines.append(Start(f"{KEY}-{i}", name, first, UNIX_S * S + first, 0.0))
+        error = "ValueError" if outcome == "failed" else None
+        lines.append(End(f"{KEY}-{i}", clock[lane], outcome, cpu_s, error=error))
+    end = max(clock) + S
+    lines.append(Driver("end", end, UNIX_S * S + end, 1.0, "ok"))
+    samples = tuple(
+        Sample(t, UNIX_S * S + t, 12.0 * t / S, {"package-0": 60 * t // S, "core-0": None})
+        for t in range(0, end + S, S)
+    )
+    return RunFacts(
+        info=RunInfo("many", UNIX_S * S, "fmriprep", "nipype", "0", "3.12.1"),
+        graphs=(Graph("fmriprep_25_2_wf", "MultiProc", tuple(nodes), tuple(edges)),),
+        node_files=(NodeFile(Process(ID, "scanner", 10, 20, KEY, KEY), tuple(lines)),),
+        sample_files=(
+            SampleFile(
+                Host(ID, "scanner", "boot", 11, n_lanes, 0, UNIX_S * S, (RAPL,), driver=KEY),
+                samples,
+                (),
+                Close(end, "the driver ended"),
+            ),
+        ),
+    )
+
+
 def write(folder, facts):
     """Write facts as the meter does."""
     folder = Path(folder)

@@ -150,14 +150,12 @@ def _outermost(span: SpanEnergy, lanes: Mapping[str, int]) -> str:
 
 
 def _names(nodes: Iterable[str]) -> dict[str, list[Any]]:
-    """Write names as positions in a table of workflows and what follows: they repeat a lot."""
-    workflows: dict[str, int] = {}
-    of_node, leaves = [], []
-    for node in nodes:
-        workflow, dot, leaf = clean(node).rpartition(".")
-        of_node.append(workflows.setdefault(workflow + dot, len(workflows)))
-        leaves.append(leaf)
-    return {"workflows": list(workflows), "workflow": of_node, "leaf": leaves}
+    """Write names as positions in a table of the words between their dots: they repeat a lot."""
+    words: dict[str, int] = {}
+    names = [
+        [words.setdefault(word, len(words)) for word in clean(node).split(".")] for node in nodes
+    ]
+    return {"words": list(words), "name": names}
 
 
 def _on_path(spans: Sequence[SpanEnergy], path: CriticalPath) -> list[int]:

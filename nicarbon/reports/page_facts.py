@@ -34,7 +34,6 @@ from nicarbon.reports.page_tables import Table
 from nicarbon.reports.palette import stage_colours
 from nicarbon.rows import FAILED, outcome, share_range
 from nicarbon.run import Run, Summary
-from nicarbon.stages import StageRules
 from nicarbon.units import format_duration, format_mass, format_mass_range
 
 # Narrower segments of a strip have no room for a word; their names are in the table below it.
@@ -108,7 +107,7 @@ def gather(run: Run, stages_file: str | Path | None = None) -> Page:
     summary, nodes = run.summary("stage", stages_file), run.summary("node", stages_file)
     found = run.bottlenecks(stages_file)
     spans = run.attribution.spans
-    stage_of = run.stage_of(StageRules.load(stages_file))
+    stage_of = run.stage_of(run.rules(stages_file))
     names = _stages(summary, found)
     colours = stage_colours(names)
     ids = {name: f"stage-{i}" for i, name in enumerate(names)}

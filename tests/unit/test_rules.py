@@ -3,8 +3,8 @@ import pytest
 
 from nicarbon.errors import StageRuleError
 from nicarbon.records import Graph, Node
-from nicarbon.rules import Patterns
-from nicarbon.stages import StageRules
+from nicarbon.rules import Patterns, Rule
+from nicarbon.stages import Matcher, StageRules
 
 FUNCTION = "nipype.interfaces.utility.wrappers.Function"
 BET = "nipype.interfaces.fsl.preprocess.BET"
@@ -30,7 +30,9 @@ def graph_of(**interfaces):
     ],
 )
 def test_patterns(pattern, text, fits):
-    assert Patterns(["never", pattern]).match([text]) is fits
+    rule = Rule("x", "here", {"interface": Patterns(["never", pattern])})
+    found = Matcher((rule,)).first(Node("n", interface=text))
+    assert (found is rule) is fits
 
 
 def write(tmp_path, text):

@@ -55,7 +55,8 @@
 
   function timeline(box) {
     const line = data.timeline, bars = line.bars, n = bars.lane.length;
-    const nameOf = (i) => bars.workflows[bars.workflow[i]] + bars.leaf[i];
+    const nameOf = (i) => bars.name[i].map((k) => bars.words[k]).join(".");
+    const leafOf = (i) => bars.words[bars.name[i][bars.name[i].length - 1]];
     const rowHeight = Math.max(4, Math.min(22, 560 / line.lanes));
     const lanesHeight = Math.max(60, Math.round(rowHeight * line.lanes));
     const powerHeight = line.power.length ? 150 : 0;
@@ -86,7 +87,7 @@
         children.push({
           type: "text", silent: true,
           style: {
-            text: bars.leaf[i], x: shape.x + 5, y: shape.y + shape.height / 2, verticalAlign: "middle",
+            text: leafOf(i), x: shape.x + 5, y: shape.y + shape.height / 2, verticalAlign: "middle",
             width: shape.width - 10, overflow: "truncate", ellipsis: "…", fill: outcome === RAN ? stage.ink : INK,
             font: Math.min(12, shape.height - 2) + "px " + FONT,
           },

@@ -14,10 +14,7 @@ def data(run):
 
 
 def names(bars):
-    return [
-        bars["workflows"][workflow] + leaf
-        for workflow, leaf in zip(bars["workflow"], bars["leaf"], strict=True)
-    ]
+    return [".".join(bars["words"][word] for word in name) for name in bars["name"]]
 
 
 def test_bars_are_packed_into_as_few_lanes_as_ran_at_once(run_folders):
