@@ -24,7 +24,7 @@ def exported(graph: nx.DiGraph, about: Mapping[str, Scalar | None] | None = None
     """Return a graph as other programs can hold it: every attribute is one text, number or truth.
 
     What is not known (None, an empty text) is left out, so that no program takes it for 0. Names
-    of hosts, nodes and iterables are joined by ``, ``; records of executions are left out. Of
+    of hosts, nodes and iterables are joined by commas; records of executions are left out. Of
     names, what XML cannot hold is replaced (`nicarbon.printable.clean`), and names that become
     equal by that get a number.
 
