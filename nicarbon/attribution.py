@@ -367,6 +367,8 @@ def _never_called(node_files: Iterable[NodeFile], method: str) -> list[SpanEnerg
             cpu_s=0.0,
             energy_j=None,
             method=method,
+            map_node=line.map_node,
+            index=line.index,
             inputs_hash=line.inputs_hash,
         )
         for file in node_files

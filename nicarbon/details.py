@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from nicarbon.attribution import SpanEnergy
+from nicarbon.earlier import Cost
 from nicarbon.records import Graph, Node
+from nicarbon.rows import last_hash
 
 
 class Detail(msgspec.Struct, frozen=True):
@@ -22,17 +24,30 @@ class Detail(msgspec.Struct, frozen=True):
         Memory that it asked for, in GB as its engine counts them.
     inputs_hash : str or None
         What its engine makes of its inputs: the same hash, the same result.
+    earlier_energy_j, earlier_energy_low_j, earlier_energy_high_j : float or None
+        What a node that was only found in the cache once used, with its range; None where no
+        earlier run was looked up, or none knows it.
+    earlier_method : str or None
+        The weakest method that this rests on.
     """
 
     n_procs: int | None = None
     mem_gb: float | None = None
     inputs_hash: str | None = None
+    earlier_energy_j: float | None = None
+    earlier_energy_low_j: float | None = None
+    earlier_energy_high_j: float | None = None
+    earlier_method: str | None = None
 
 
 COLUMNS = Detail.__struct_fields__
+# What the run itself says; the rest comes from earlier runs.
+GIVEN = COLUMNS[:3]
 
 
-def details(graph: Graph, spans: Iterable[SpanEnergy]) -> dict[str, Detail]:
+def details(
+    graph: Graph, spans: Iterable[SpanEnergy], earlier: Mapping[str, Cost]
+) -> dict[str, Detail]:
     """Describe each node that was recorded, by its unique name.
 
     Parameters
@@ -41,6 +56,8 @@ def details(graph: Graph, spans: Iterable[SpanEnergy]) -> dict[str, Detail]:
         The run's graph; elements of a MapNode ask for what the MapNode asks for.
     spans : iterable of SpanEnergy
         Its executions.
+    earlier : mapping
+        What cached nodes once cost, by their names, as far as it is known.
     """
     described = {node.name: node for node in graph.nodes}
     of_node: dict[str, list[SpanEnergy]] = {}
@@ -50,11 +67,8 @@ def details(graph: Graph, spans: Iterable[SpanEnergy]) -> dict[str, Detail]:
     found = {}
     for name, executions in of_node.items():
         node = described.get(name) or described.get(executions[0].map_node or "", nothing)
-        found[name] = Detail(node.n_procs, node.mem_gb, last_hash(executions))
+        cost = earlier.get(name, Cost())
+        found[name] = Detail(
+            node.n_procs, node.mem_gb, last_hash(executions), *msgspec.structs.astuple(cost)
+        )
     return found
-
-
-def last_hash(spans: Iterable[SpanEnergy]) -> str | None:
-    """Return the hash of a node's inputs when it ran last."""
-    known = [span for span in spans if span.inputs_hash is not None]
-    return max(known, key=lambda span: span.start_unix_s).inputs_hash if known else None

@@ -20,7 +20,7 @@ _NODE_COLUMNS = (
     "stage",
     "outcome",
     *(name for name in COLUMNS if name != "name" and not name.startswith("n_")),
-    *details.COLUMNS,
+    *details.GIVEN,
     "workflow",
     "interface",
     "program",

@@ -12,11 +12,10 @@ import msgspec
 import networkx as nx
 
 from nicarbon.attribution import SpanEnergy
-from nicarbon.details import last_hash
 from nicarbon.entities import entities
 from nicarbon.grouping import BY, check, label
 from nicarbon.records import Graph, Node
-from nicarbon.rows import clock_offsets, fold_one, outcome
+from nicarbon.rows import clock_offsets, fold_one, last_hash, outcome
 
 MISSING = "missing"
 # What `executed_graph` and `fold` return, for annotations outside this home of networkx.

@@ -87,6 +87,14 @@ def read_run(path: str | Path) -> RunFacts:
         ) from None
 
 
+def read_info(path: str | Path) -> RunInfo | None:
+    """Read what a run folder says of its run; None where it says nothing that can be read."""
+    try:
+        return _info_decoder.decode((Path(path) / "run.json").read_bytes())
+    except (OSError, *_UNREADABLE):
+        return None
+
+
 def _read_folder(folder: Path, files: RecordFiles) -> RunFacts:
     names = files.names
     node_names = [name for name in names if _is_record_file(name, "nodes")]

@@ -279,13 +279,15 @@ class Cached(msgspec.Struct, frozen=True, tag="cached", tag_field="kind"):
         The node's unique name in the executed graph.
     t_monotonic_ns, t_unix_ns : int
         When.
-    inputs_hash : str or None
-        As in `End`.
+    map_node, index, inputs_hash
+        As in `Start` and `End`.
     """
 
     node: str
     t_monotonic_ns: int
     t_unix_ns: int
+    map_node: str | None = None
+    index: int | None = None
     inputs_hash: str | None = None
 
 

@@ -233,6 +233,12 @@ def outcome(spans: Iterable[SpanEnergy]) -> str:
     return max(ran, key=_place).outcome if ran else "cached"
 
 
+def last_hash(spans: Iterable[SpanEnergy]) -> str | None:
+    """Return the hash of a node's inputs when it ran last."""
+    known = [span for span in spans if span.inputs_hash is not None]
+    return max(known, key=lambda span: span.start_unix_s).inputs_hash if known else None
+
+
 def _priced(spans: Iterable[SpanEnergy]) -> list[SpanEnergy]:
     return [s for s in spans if s.energy_j is not None]
 

@@ -25,6 +25,7 @@ from nicarbon.carbon.price import Price, carbon_g, priced
 from nicarbon.carbon.stored import read_price, write_price
 from nicarbon.carbon.tables import Tables
 from nicarbon.details import Detail, details
+from nicarbon.earlier import Saved, saved
 from nicarbon.errors import PriceError
 from nicarbon.grouping import check, label
 from nicarbon.notes import is_known, notes
@@ -68,6 +69,8 @@ class Summary(msgspec.Struct, frozen=True):
         What the grams rest on; None where the run is not priced.
     details : dict
         What else is known of each node, by its name; empty unless a row is a node.
+    saved : Saved or None
+        What the cached nodes once cost; None where there are none, or it was not looked up.
     """
 
     schema_version: str
@@ -85,6 +88,7 @@ class Summary(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
     price: Price | None = None
     details: dict[str, Detail] = {}
+    saved: Saved | None = None
 
     @property
     def n_missing(self) -> int:
@@ -293,7 +297,27 @@ class Run:
         lost = Graph("", "", tuple(Node(name) for name in sorted(unknown)), ())
         return stages | rules.classify(lost)
 
-    def summary(self, by: str = "stage", stages_file: str | Path | None = None) -> Summary:
+    def saved(self, further: Iterable[str | Path] = ()) -> Saved | None:
+        """Look up in the run folders beside this one what its cached nodes once cost.
+
+        Parameters
+        ----------
+        further : iterable of path
+            Run folders to look through as well, or folders that hold such.
+
+        Raises
+        ------
+        RunFolderError
+            If one of them is no folder.
+        """
+        return saved(self.attribution.spans, self.path, self.facts.info.t_unix_ns, further)
+
+    def summary(
+        self,
+        by: str = "stage",
+        stages_file: str | Path | None = None,
+        earlier: Iterable[str | Path] | None = None,
+    ) -> Summary:
         """Say where the energy went.
 
         Parameters
@@ -303,15 +327,20 @@ class Run:
             the nodes that ran on it, what else the host did is in its account.
         stages_file : path, optional
             A rule file of the user, tried before the built-in rules.
+        earlier : iterable of path, optional
+            Where to look up what cached nodes once cost, beside the folders next to this one,
+            see `Run.saved`. By default it is not looked up.
 
         Raises
         ------
         NicarbonError
-            If no node has such an attribute.
+            If no node has such an attribute, or there is no such earlier folder.
         StageRuleError
             If the rule file cannot be understood.
         """
         check(by)
+        cache = None if earlier is None else self.saved(earlier)
+        costs = cache.nodes if cache else {}
         rules = self.rules(stages_file)
         attribution, info = self.attribution, self.facts.info
         labels = host_labels(attribution.hosts)
@@ -334,7 +363,8 @@ class Run:
             notes=notes(self.facts, attribution, missing, self._wholes(rules))
             + ((self.price_problem,) if self.price_problem else ()),
             price=self.chosen_price,
-            details=details(self._graph, attribution.spans) if by == "node" else {},
+            details=details(self._graph, attribution.spans, costs) if by == "node" else {},
+            saved=cache,
         )
 
     def bottlenecks(self, stages_file: str | Path | None = None) -> Bottlenecks:

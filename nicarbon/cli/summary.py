@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
+from nicarbon import earlier
 from nicarbon.errors import NicarbonError, RunFolderError, StageRuleError
 from nicarbon.grouping import BY, check
 from nicarbon.run import Run, Summary
@@ -39,6 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a run folder, or a pattern such as 'nicarbon-runs/*'",
     )
     add_rows(parser)
+    parser.add_argument(
+        "--earlier",
+        metavar="DIR",
+        action="append",
+        default=[],
+        help="where else to look up what cached nodes once cost: an earlier run folder, or one "
+        "that holds such; those beside RUN are looked through anyway",
+    )
     parser.add_argument(
         "--format",
         choices=("table", "tsv", "json"),
@@ -69,11 +78,12 @@ def run(args: argparse.Namespace) -> int:
         0, or 2 if any run could not be read.
     """
     check(args.by)
+    earlier.check(args.earlier)
     paths, unmatched = expand(args.runs)
     summaries, failed = [], [f"{pattern}: no folder matches" for pattern in unmatched]
     for path in paths:
         try:
-            summaries.append(Run.open(path).summary(args.by, args.stages))
+            summaries.append(Run.open(path).summary(args.by, args.stages, args.earlier))
         except StageRuleError:
             raise  # the user's rules are wrong for every run alike
         except NicarbonError as error:
@@ -93,7 +103,7 @@ def show(run_dir: str | os.PathLike[str], stages_file: str | None = None) -> Non
 
     It goes to standard error: standard output is the program's own.
     """
-    summary = Run.open(run_dir).summary("stage", stages_file)
+    summary = Run.open(run_dir).summary("stage", stages_file, earlier=())
     sys.stdout.flush()
     sys.stderr.write("\n" + _table([summary], stages_file, sys.stderr))
     sys.stderr.flush()

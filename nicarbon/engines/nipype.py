@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nicarbon.engines.nipype_graph import envelop, workflow_name
-from nicarbon.engines.nipype_node import Envelope, inputs_hash, plain
+from nicarbon.engines.nipype_node import Envelope, plain
 from nicarbon.engines.nipype_script import scripts_metered
 from nicarbon.meter import messages, span
 from nicarbon.meter.recorder import RunContext
@@ -165,7 +165,7 @@ def _observe(plugin: Any, context: RunContext) -> None:
         def task_finished(jobid: int, cached: bool = False) -> Any:
             node = plugin.procs[jobid]
             if cached and type(node) is Envelope:
-                span.cached(context, node._nicarbon_of[1], inputs_hash(plain(node)))
+                node._nicarbon_found()
             return finished(jobid, cached=True) if cached else finished(jobid)
 
         plugin._task_finished_cb = task_finished

@@ -113,6 +113,12 @@ class Envelope:
                 outcome = "cached"
             span.end(context, started, outcome, error, inputs_hash(node))
 
+    def _nicarbon_found(self) -> None:
+        """Record that the engine found the node's result and will not run it."""
+        context, name, place = self._nicarbon_of
+        map_node, index = place or (None, None)
+        span.cached(context, name, map_node, index, inputs_hash(self._nicarbon_node))
+
     def _element(self, node: Any, index: int) -> Envelope:
         context, name, _ = self._nicarbon_of
         return Envelope(node, context, f"{name}[{index}]", (name, index))

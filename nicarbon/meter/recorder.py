@@ -178,14 +178,26 @@ class Meter:
             younger = after.children - self._elders
             subreaper.reap_adopted(self.proc, younger, self._session)
 
-    def cached(self, node: str, inputs_hash: str | None = None) -> None:
-        """Record that the engine found a node's result without calling it."""
-        record = {
+    def cached(
+        self,
+        node: str,
+        map_node: str | None = None,
+        index: int | None = None,
+        inputs_hash: str | None = None,
+    ) -> None:
+        """Record that the engine found a node's result without calling it.
+
+        Parameters are those of `begin` and `end`.
+        """
+        record: dict[str, Any] = {
             "kind": "cached",
             "node": node,
             "t_monotonic_ns": time.monotonic_ns(),
             "t_unix_ns": time.time_ns(),
         }
+        if map_node is not None:
+            record["map_node"] = map_node
+            record["index"] = index
         if inputs_hash is not None:
             record["inputs_hash"] = inputs_hash
         self._write(record)

@@ -49,10 +49,16 @@ def end(
         fail(problem)
 
 
-def cached(context: RunContext, node: str, inputs_hash: str | None = None) -> None:
+def cached(
+    context: RunContext,
+    node: str,
+    map_node: str | None = None,
+    index: int | None = None,
+    inputs_hash: str | None = None,
+) -> None:
     """Record a node whose result the engine found without calling it. Never raises."""
     try:
-        meter_of(context).cached(node, inputs_hash)
+        meter_of(context).cached(node, map_node, index, inputs_hash)
     except Exception as error:
         fail(error)
 

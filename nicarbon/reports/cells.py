@@ -11,6 +11,7 @@ from math import log10
 from typing import NamedTuple
 
 from nicarbon.attribution import HostEnergy
+from nicarbon.earlier import Saved
 from nicarbon.flow import UNCLASSIFIED
 from nicarbon.notes import count
 from nicarbon.printable import clean as clean
@@ -193,6 +194,19 @@ def sum_line(host: HostEnergy) -> str:
     parts = " + ".join(f"{name} {number}" for name, number in told.parts)
     share = f", {100 * host.nodes_j / host.energy_j:.0f} % in nodes" if host.energy_j else ""
     return f"{parts} = {told.source} {told.total} {told.unit} ({told.low}-{told.high}){share}"
+
+
+def saved_line(saved: Saved) -> str:
+    """Say what the cache saved, as far as earlier runs know it."""
+    nodes = count(saved.n_cached, "cached node")
+    if not saved.n_known:
+        whose = "it" if saved.n_cached == 1 else "they"
+        return f"{nodes}: no earlier run folder here knows what {whose} once cost (--earlier DIR)"
+    cost = saved.cost
+    energy = format_energy_of(cost.energy_j, cost.method)
+    spread = format_range(cost.energy_low_j, cost.energy_high_j)
+    known = f"{saved.n_known} of {nodes} known from {count(saved.n_runs, 'earlier run')}"
+    return f"the cache saved {energy} ({spread}, {cost.method}): {known}"
 
 
 def unclassified(summary: Summary) -> list[str]:

@@ -46,7 +46,17 @@ def document(summary: Summary) -> dict[str, Any]:
         "coverage": summary.coverage,
         "rows": [msgspec.structs.asdict(row) | _detail(summary, row.name) for row in summary.rows],
         "total": msgspec.structs.asdict(summary.total),
+        "cache": _cache(summary),
     }
+
+
+def _cache(summary: Summary) -> dict[str, Any] | None:
+    """Return what the cache saved; None where nothing was cached, or it was not looked up."""
+    saved = summary.saved
+    if saved is None:
+        return None
+    counts = {key: getattr(saved, key) for key in ("n_cached", "n_known", "n_runs")}
+    return counts | msgspec.structs.asdict(saved.cost)
 
 
 def _detail(summary: Summary, name: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from nicarbon.reports.cells import (
     clean,
     pricing_command,
     row_cells,
+    saved_line,
     sensors_line,
     sum_line,
     unclassified,
@@ -110,6 +111,8 @@ def _show(console: Console, summary: Summary, narrow: bool) -> None:
         _show_host(console, host, summary.labels[host.host])
     if len(summary.hosts) > 1:
         console.print(Text(f"all {len(summary.hosts)} hosts: {_coverage(summary)}"))
+    if summary.saved is not None:
+        console.print(Text(saved_line(summary.saved)))
     if summary.price is not None:
         console.print(Text(clean(f"CO2e at {summary.price}")))
     if _is_marked(summary):

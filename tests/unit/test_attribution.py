@@ -541,9 +541,8 @@ def test_the_most_memory_that_was_seen():
 
 
 def test_the_hash_is_of_what_ran_or_was_found():
-    nodes = driver_file(
-        *span(0, 0, 2, 1.0, inputs_hash="a"), *span(1, 0, 2, None), Cached("n", S, S, "b")
-    )
+    found = Cached("n", S, S, map_node="m", index=1, inputs_hash="b")
+    nodes = driver_file(*span(0, 0, 2, 1.0, inputs_hash="a"), *span(1, 0, 2, None), found)
     assert {s.node: s.inputs_hash for s in run([nodes]).spans} == {
         "wf.n0": "a",
         "wf.n1": None,

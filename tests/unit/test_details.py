@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-from nicarbon.details import Detail, details, last_hash
+from nicarbon.details import Detail, details
+from nicarbon.earlier import Cost
 from nicarbon.records import Graph, Node
 
 GRAPH = Graph(
@@ -16,18 +17,9 @@ def test_what_a_node_asked_for_and_its_inputs(run_folders):
         run_folders.span("wf.m[3]", map_node="wf.m", inputs_hash="0b"),
         run_folders.span("wf.lost"),
     ]
-    assert details(GRAPH, spans) == {
-        "wf.a": Detail(2, 0.5, "0a"),
+    earlier = {"wf.a": Cost(9.0, 8.0, 10.0, "modelled")}
+    assert details(GRAPH, spans, earlier) == {
+        "wf.a": Detail(2, 0.5, "0a", 9.0, 8.0, 10.0, "modelled"),
         "wf.m[3]": Detail(None, 4.0, "0b"),
         "wf.lost": Detail(),
     }
-
-
-def test_the_hash_is_that_of_the_last_execution_that_has_one(run_folders):
-    spans = [
-        run_folders.span("wf.a", 3, 4, inputs_hash="new"),
-        run_folders.span("wf.a", 0, 1, inputs_hash="old"),
-        run_folders.span("wf.a", 5, 6),
-    ]
-    assert last_hash(spans) == "new"
-    assert last_hash(spans[2:]) is None

@@ -3,7 +3,15 @@ from math import hypot, inf
 
 import pytest
 
-from nicarbon.rows import clock_offsets, energy_range, fold, fold_one, outcome, share_range
+from nicarbon.rows import (
+    clock_offsets,
+    energy_range,
+    fold,
+    fold_one,
+    last_hash,
+    outcome,
+    share_range,
+)
 
 
 def one(spans):
@@ -148,3 +156,13 @@ def test_without_energy_there_is_no_share(run_folders):
     assert share_range([nothing], [nothing]) is None
     some = run_folders.span("b", energy_j=5.0)
     assert share_range([nothing], [nothing, some]) == (0.0, 0.0, 0.0)
+
+
+def test_the_hash_is_that_of_the_last_execution_that_has_one(run_folders):
+    spans = [
+        run_folders.span("wf.a", 3, 4, inputs_hash="new"),
+        run_folders.span("wf.a", 0, 1, inputs_hash="old"),
+        run_folders.span("wf.a", 5, 6),
+    ]
+    assert last_hash(spans) == "new"
+    assert last_hash(spans[2:]) is None

@@ -169,6 +169,20 @@ def test_elements_of_a_map_node(tmp_path, session):
     assert (start["map_node"], start["index"]) == ("wf.m", 1)
 
 
+def test_elements_that_were_found_know_their_place(tmp_path, session):
+    envelope = Envelope(FakeMapNode(tmp_path, "m"), session.context, "wf.m")
+    _, second = envelope.get_subnodes()
+    second._hashvalue = "0a"
+    second._nicarbon_found()
+    (found,) = session.records("cached")
+    assert [found[key] for key in ("node", "map_node", "index", "inputs_hash")] == [
+        "wf.m[1]",
+        "wf.m",
+        1,
+        "0a",
+    ]
+
+
 @pytest.fixture
 def module(monkeypatch):
     from nipype.pipeline.engine import nodes

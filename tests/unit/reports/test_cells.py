@@ -3,9 +3,10 @@ import doctest
 
 import pytest
 
+from nicarbon.earlier import Cost, Saved
 from nicarbon.records import Domain, Sensor
 from nicarbon.reports import cells
-from nicarbon.reports.cells import account, clean, row_cells, sensors_line, sum_line
+from nicarbon.reports.cells import account, clean, row_cells, saved_line, sensors_line, sum_line
 
 
 def test_examples_in_docstrings():
@@ -50,3 +51,15 @@ def test_only_sensors_of_the_account_are_named(run_folders):
 @pytest.mark.parametrize("character", ["\x1b", "\r", "\u2028", "\u202e", "\ud800", "\x00"])
 def test_what_is_obeyed_and_not_shown_is_replaced(character):
     assert clean(f"a{character}b") == "a\ufffdb"
+
+
+def test_what_the_cache_saved():
+    some = Saved(36, 34, 2, Cost(12_000.0, 8_000.0, 16_000.0, "modelled"), {})
+    one = Saved(1, 1, 1, Cost(10.0, 9.5, 10.5, "measured"), {})
+    none = Saved(2, 0, 0, Cost(), {})
+    known = "34 of 36 cached nodes known from 2 earlier runs"
+    assert [saved_line(saved) for saved in (some, one, none)] == [
+        f"the cache saved ~3.33 Wh (2.22-4.44 Wh, modelled): {known}",
+        "the cache saved 10 J (9.5-10.5 J, measured): 1 of 1 cached node known from 1 earlier run",
+        "2 cached nodes: no earlier run folder here knows what they once cost (--earlier DIR)",
+    ]

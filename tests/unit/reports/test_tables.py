@@ -3,8 +3,10 @@ import csv
 import io
 import json
 
+import msgspec
 import pytest
 
+from nicarbon.earlier import Cost, Saved
 from nicarbon.reports.tables import to_json, to_tsv
 
 ROW = [
@@ -23,7 +25,16 @@ ROW = [
     "method",
     "peak_memory_bytes",
 ]
-NODE = [*ROW, "n_procs", "mem_gb", "inputs_hash"]
+NODE = [
+    *ROW,
+    "n_procs",
+    "mem_gb",
+    "inputs_hash",
+    "earlier_energy_j",
+    "earlier_energy_low_j",
+    "earlier_energy_high_j",
+    "earlier_method",
+]
 HOST = [
     "host",
     "energy_j",
@@ -48,6 +59,7 @@ TOP = [
     "coverage",
     "rows",
     "total",
+    "cache",
 ]
 
 
@@ -84,6 +96,21 @@ def test_what_nodes_asked_for_is_left_out_where_a_row_is_something_else(run_fold
     by_stage = run_folders.run([run_folders.span("wf.strip")]).summary("stage")
     assert list(json.loads(to_json([by_stage]))["rows"][0]) == ROW
     assert to_tsv([by_stage]).splitlines()[0].split("\t") == ["run_id", *ROW]
+
+
+def test_what_the_cache_saved(summary):
+    assert json.loads(to_json([summary]))["cache"] is None
+    saved = Saved(3, 2, 1, Cost(7.0, 6.0, 8.0, "modelled"), {})
+    cached = msgspec.structs.replace(summary, saved=saved)
+    assert json.loads(to_json([cached]))["cache"] == {
+        "n_cached": 3,
+        "n_known": 2,
+        "n_runs": 1,
+        "energy_j": 7.0,
+        "energy_low_j": 6.0,
+        "energy_high_j": 8.0,
+        "method": "modelled",
+    }
 
 
 def test_a_cached_node_has_no_energy(summary):
