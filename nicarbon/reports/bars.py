@@ -19,13 +19,14 @@ from nicarbon.reports.cells import (
     MARK,
     clean,
     format_energy_of,
+    format_mass_of,
     format_range,
     format_share,
     sum_parts,
 )
 from nicarbon.rows import ATTRIBUTION_SPREAD, Row
 from nicarbon.run import Summary
-from nicarbon.units import energy_unit, format_duration, format_mass
+from nicarbon.units import energy_unit, format_duration
 
 # More bars than this are no figure but a table: the smallest become one.
 N_BARS = 12
@@ -209,8 +210,7 @@ def _bar(row: Row, total: Row, priced: bool) -> Bar:
 
 
 def _mass(row: Row) -> str:
-    mark = MARK if row.carbon_g and row.method not in (None, "measured") else ""
-    return mark + format_mass(row.carbon_g)
+    return format_mass_of(row.carbon_g, row.method)
 
 
 def _method(summary: Summary) -> str:

@@ -156,7 +156,9 @@ def _render(graph: FootprintGraph, form: str, bold: Collection[str], bold_means:
         drawing.graph_attr.update(dpi=str(LARGE_PNG_DPI if is_large else PNG_DPI))
     if form == "svg":
         drawing.graph_attr.update(bgcolor="transparent")
-    drawing.node_attr.update(shape="box", fontname=FONT, fontsize="13", margin="0.16,0.08")
+    drawing.node_attr.update(
+        shape="box", color=INK, fontname=FONT, fontsize="13", margin="0.16,0.08"
+    )
     drawing.edge_attr.update(
         color=INK, fontcolor=INK, fontname=FONT, fontsize=str(SMALL), arrowsize="0.7"
     )

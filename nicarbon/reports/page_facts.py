@@ -22,6 +22,7 @@ from nicarbon.reports.cells import (
     MARK,
     clean,
     format_energy_of,
+    format_mass_of,
     format_range,
     format_share,
     pricing_command,
@@ -34,7 +35,7 @@ from nicarbon.reports.page_tables import Table
 from nicarbon.reports.palette import stage_colours
 from nicarbon.rows import FAILED, outcome, share_range
 from nicarbon.run import Run, Summary
-from nicarbon.units import format_duration, format_mass, format_mass_range
+from nicarbon.units import format_duration, format_mass_range
 
 # Narrower segments of a strip have no room for a word; their names are in the table below it.
 LABEL_PERCENT = 9.0
@@ -226,8 +227,7 @@ def _carbon(summary: Summary) -> tuple[str, str]:
     if summary.price is None or summary.total.energy_j is None:
         return "", ""
     (row,) = carbon_rows([summary.total], summary.price)
-    mark = MARK if row.carbon_g and row.method not in (None, "measured") else ""
-    grams = mark + format_mass(row.carbon_g)
+    grams = format_mass_of(row.carbon_g, row.method)
     return f"{grams} CO2e", format_mass_range(row.carbon_low_g, row.carbon_high_g)
 
 
