@@ -7,6 +7,7 @@ import argparse
 import shlex
 from pathlib import Path
 
+from nicarbon.cli.summary import repeat
 from nicarbon.files import write_whole
 from nicarbon.reports import html
 from nicarbon.run import Run
@@ -53,8 +54,8 @@ def run(args: argparse.Namespace) -> int:
     opened = Run.open(args.run)
     if path.is_dir():
         path /= NAME
-    page = html.render(opened, args.stages)
+    page = html.render(opened, args.stages, repeat(args.stages))
     write_whole(path, page, "write it where you can, with -o FILE")
-    print(f"report: {path}")
-    print(f"next: nicarbon bottleneck {shlex.quote(args.run)} --format json")
+    print(f"wrote {path}")
+    print(f"next: nicarbon bottleneck {shlex.quote(args.run)}{repeat(args.stages)}")
     return 0

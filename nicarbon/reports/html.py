@@ -26,7 +26,7 @@ _JOINTS = re.compile(r"(?<=\w)([._/])(?=\w)")
 ECHARTS = PARTS / "echarts" / "echarts.min.js"
 
 
-def render(run: Run, stages_file: str | Path | None = None) -> str:
+def render(run: Run, stages_file: str | Path | None = None, command: str = "") -> str:
     """Return the page.
 
     Parameters
@@ -35,6 +35,8 @@ def render(run: Run, stages_file: str | Path | None = None) -> str:
         The run.
     stages_file : path, optional
         A rule file of the user, tried before the built-in rules.
+    command : str, optional
+        Arguments that commands on the page should repeat (``--stages FILE``).
 
     Raises
     ------
@@ -57,7 +59,7 @@ def render(run: Run, stages_file: str | Path | None = None) -> str:
         """Let long names break where they are read in parts."""
         return Markup(_JOINTS.sub(r"\1<wbr>", str(escape(clean(name)))))
 
-    page = gather(run, stages_file)
+    page = gather(run, stages_file, command)
     environment = Environment(
         loader=FileSystemLoader(PARTS),
         autoescape=True,

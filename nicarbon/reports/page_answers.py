@@ -7,6 +7,7 @@ Each answer is made of the run's figures alone; where a figure is missing it say
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import fsum
 
 import msgspec
 
@@ -22,6 +23,8 @@ from nicarbon.units import format_duration
 
 # Of the time that no node of the path ran, less than this part is not worth a sentence.
 WAITED_SHARE = 0.01
+# A range that is wider than the sensors' by this factor has another reason.
+WIDER = 1.2
 _UNKNOWN = "What waits for what was not recorded of all nodes; this is the longest chain known."
 
 
@@ -108,7 +111,7 @@ def how_sure(summary: Summary) -> Answer:
     known = format_range(total.energy_low_j, total.energy_high_j)
     if total.method == "measured":
         short = "Measured"
-        long = f"Hardware counters were read: the nodes used {known}."
+        long = f"Hardware counters were read: the nodes used {known}.{_why_wide(summary)}"
     else:
         short = f"{str(total.method).capitalize()}, not measured"
         long = (
@@ -116,6 +119,21 @@ def how_sure(summary: Summary) -> Answer:
             "stages, so shares are surer than joules."
         )
     return Answer(question, short, " ".join((long, *_uncovered(summary.hosts))))
+
+
+def _why_wide(summary: Summary) -> str:
+    """Say which part of the range the sensors are not to blame for."""
+    total = summary.total
+    hosts_j = fsum(host.energy_j for host in summary.hosts)
+    if not hosts_j or not total.energy_j or total.energy_high_j is None:
+        return ""
+    sensors = fsum(host.energy_high_j for host in summary.hosts) / hosts_j - 1
+    if total.energy_high_j / total.energy_j - 1 < WIDER * sensors:
+        return f" The counters are good to {percent(sensors)}."
+    return (
+        f" The counters are good to {percent(sensors)}; the rest is what sharing the hosts by "
+        "CPU time leaves unknown."
+    )
 
 
 def _what_is_weak(summary: Summary) -> str:

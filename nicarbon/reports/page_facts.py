@@ -12,8 +12,10 @@ from typing import Any
 import msgspec
 
 from nicarbon.attribution import HostTime, SpanEnergy, host_times
-from nicarbon.bottleneck import Bottlenecks
+from nicarbon.bottleneck import RULE, Bottlenecks
 from nicarbon.carbon.price import carbon_rows
+from nicarbon.critical import CriticalPath
+from nicarbon.errors import NicarbonError, StageRuleError
 from nicarbon.notes import count, some
 from nicarbon.reports import page_charts as charts
 from nicarbon.reports import page_tables as tables
@@ -95,7 +97,7 @@ class Page(msgspec.Struct, frozen=True):
     time_bottlenecks: tuple[str, ...]
 
 
-def gather(run: Run, stages_file: str | Path | None = None) -> Page:
+def gather(run: Run, stages_file: str | Path | None = None, command: str = "") -> Page:
     """Compute what the page shows.
 
     Parameters
@@ -104,9 +106,11 @@ def gather(run: Run, stages_file: str | Path | None = None) -> Page:
         The run; it may be going on, killed, empty, unpriced or without energy.
     stages_file : path, optional
         A rule file of the user, tried before the built-in rules.
+    command : str, optional
+        Arguments that commands on the page should repeat (``--stages FILE``).
     """
     summary, nodes = run.summary("stage", stages_file), run.summary("node", stages_file)
-    found = run.bottlenecks(stages_file)
+    found = _found(run, stages_file)
     spans = run.attribution.spans
     stage_of = run.stage_of(run.rules(stages_file))
     names = _stages(summary, found)
@@ -120,7 +124,6 @@ def gather(run: Run, stages_file: str | Path | None = None) -> Page:
     has_path = bool(found.critical_path.steps)
     carbon, carbon_range = _carbon(summary)
     total = summary.total
-    command = f" --stages {shlex.quote(str(stages_file))}" if stages_file else ""
     where = shlex.quote(summary.path)
     return Page(
         run_id=summary.run_id,
@@ -165,6 +168,28 @@ def gather(run: Run, stages_file: str | Path | None = None) -> Page:
         ids=ids,
         time_bottlenecks=tuple(r.stage for r in found.stages if r.group in ("both", "time")),
     )
+
+
+def _found(run: Run, stages_file: str | Path | None) -> Bottlenecks:
+    """Return what limited the run; graphs that contradict each other have no longest path."""
+    try:
+        return run.bottlenecks(stages_file)
+    except StageRuleError:
+        raise
+    except NicarbonError as error:
+        nothing = CriticalPath((), *([0.0] * 9))
+        info = run.facts.info
+        return Bottlenecks(
+            schema_version=info.schema_version,
+            run_id=info.run_id,
+            path=str(run.path),
+            rule=RULE,
+            critical_path=nothing,
+            stages=(),
+            nodes=(),
+            phases=(),
+            notes=(str(error),),
+        )
 
 
 def _stages(summary: Summary, found: Bottlenecks) -> list[str]:

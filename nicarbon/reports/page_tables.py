@@ -147,9 +147,17 @@ def node_table(
         said = f"{ended}: {', '.join(errors)}" if errors else ended
         stage = stage_of[row.name]
         rows.append(
-            (cells[0], Cell(stage, colour=colours[stage]), *cells[1:-2], Cell(said), cells[-1])
+            (
+                cells[0],
+                Cell(stage, colour=colours[stage]),
+                *cells[1:-2],
+                Cell(_memory(row.peak_memory_bytes), row.peak_memory_bytes),
+                Cell(said),
+                cells[-1],
+            )
         )
     titles = ["energy", "range", *(["CO2e"] if is_priced else []), "share", "CPU time", "duration"]
+    titles += ["peak memory"]
     return Table(
         "Nodes that used most",
         (

@@ -16,8 +16,8 @@ def run(run_folders, tmp_path, monkeypatch):
 def test_the_page_lies_in_the_run_folder(run, capsys):
     assert main(["report", "runs/a"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "report: runs/a/report.html",
-        "next: nicarbon bottleneck runs/a --format json",
+        "wrote runs/a/report.html",
+        "next: nicarbon bottleneck runs/a",
     ]
     text = (run / "report.html").read_text("utf-8")
     assert text.startswith("<!DOCTYPE html>")

@@ -60,7 +60,11 @@ def test_a_run_without_nodes_knows_nothing(run_folders):
 
 def test_how_sure_names_method_and_range(run_folders):
     span = run_folders.span("wf.strip", 0, 1, 10.0)
-    assert answers(run_folders.run([span]))[1].short == "Measured"
+    sure = answers(run_folders.run([span]))[1]
+    assert sure.short == "Measured"
+    assert sure.long.endswith("used 9.5-10.5 J. The counters are good to 5.0 %.")
+    beside = run_folders.span("wf.strip", 0, 1, 10.0, shared_j=8.0)
+    assert "; the rest is what sharing" in answers(run_folders.run([beside]))[1].long
     modelled = run_folders.span("wf.strip", method="modelled")
     run = run_folders.run([modelled], [run_folders.host(sensors=(VIRTUAL,), uncovered_s=3.0)])
     sure = answers(run)[1]

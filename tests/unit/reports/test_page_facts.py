@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
+from nicarbon.records import Graph, Node
 from nicarbon.reports.page_facts import gather
 
 
@@ -51,11 +52,11 @@ def test_an_empty_run_has_no_path(run_folders):
 def test_own_rules_reach_every_part(run_folders, tmp_path):
     rules = tmp_path / "my rules.toml"
     rules.write_text('[stages]\nmine = "x"\n[[rule]]\nstage = "mine"\nnode = "*"\n')
-    page = gather(run_folders.run([run_folders.span("wf.strip")]), rules)
+    page = gather(run_folders.run([run_folders.span("wf.strip")]), rules, " --stages mine.toml")
     assert [row[0].text for row in page.stages.rows] == ["mine"]
     assert page.path_table.rows[0][1].text == "mine"
     assert page.chart_data["stages"][0]["name"] == "mine"
-    assert page.by_node.endswith(f"--stages '{rules}'")
+    assert page.by_node.endswith("--format tsv --stages mine.toml")
     assert page.answers[0].short == "Mine"
 
 
@@ -63,3 +64,12 @@ def test_what_the_figures_lack_is_said_once(run_folders):
     page = gather(run_folders.run([run_folders.span("a"), run_folders.span("b")], graphs=()))
     assert any("no graph was recorded" in note for note in page.path_notes)
     assert not set(page.path_notes) & set(page.notices)
+
+
+def test_graphs_that_contradict_each_other_have_no_path_and_still_a_page(run_folders):
+    graph = Graph("wf", "", (Node("a"), Node("b")), (("a", "b"), ("b", "a")))
+    page = gather(run_folders.run([run_folders.span("a"), run_folders.span("b")], graph=graph))
+    assert page.path_table is None
+    assert any("contradict each other" in note for note in page.path_notes)
+    assert len(page.stages.rows) == 1
+    assert page.answers[2].short == "Not known"
