@@ -9,7 +9,8 @@ from math import fsum
 import msgspec
 
 from nicarbon import curves, shares, timeline
-from nicarbon.intervals import Interval, length_s, union, without
+from nicarbon.accounts import METHODS, Account, accounts, in_use, shown, uncovered, weakest
+from nicarbon.intervals import Interval, length_s, union
 from nicarbon.records import Cached, Driver, Host, NodeFile, RunFacts, SampleFile, Sensor
 from nicarbon.units import NS_PER_S
 
@@ -106,6 +107,28 @@ class HostEnergy(msgspec.Struct, frozen=True):
     scaled_cpu_s: float
     duration_s: float
     sensors: tuple[Sensor, ...]
+    turns: tuple[Turn, ...] = ()
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """What one of a host's accounts gave, where its samplers saw different sensors.
+
+    Attributes
+    ----------
+    sensors : tuple of str
+        Its sensors with their domains.
+    method : str
+        The weakest of them.
+    energy_j : float
+        Joules.
+    covered_s : float
+        Seconds in which it was the best that covers them.
+    """
+
+    sensors: tuple[str, ...]
+    method: str
+    energy_j: float
+    covered_s: float
 
 
 class Attribution(msgspec.Struct, frozen=True):
@@ -113,6 +136,27 @@ class Attribution(msgspec.Struct, frozen=True):
 
     hosts: tuple[HostEnergy, ...]
     spans: tuple[SpanEnergy, ...]
+
+
+class _Host(msgspec.Struct, frozen=True):
+    """What holds for every execution on a host.
+
+    Attributes
+    ----------
+    method : str
+        The weakest of its sensors.
+    idle_power_w : float or None
+        Calibrated idle power of its account.
+    losing : set of str
+        Spans below which a process ignored SIGCHLD.
+    peaks : dict
+        The most memory that each span was seen to hold, in bytes.
+    """
+
+    method: str
+    idle_power_w: float | None
+    losing: set[str]
+    peaks: dict[str, int]
 
 
 class HostTime(msgspec.Struct, frozen=True):
@@ -124,20 +168,25 @@ class HostTime(msgspec.Struct, frozen=True):
         Lifetimes of the run's drivers, in nanoseconds of the host's monotonic clock.
     allowed : tuple of Interval
         The same with what its samplers saw beside.
-    lines : tuple of Timeline
-        The domains of the account; empty without a reading.
+    accounts : tuple of Account
+        Its energy, the best account first; empty without a reading.
     header : Host or None
-        What the samplers say of the host.
+        What a sampler says of the host.
     """
 
     window: tuple[Interval, ...]
     allowed: tuple[Interval, ...]
-    lines: tuple[timeline.Timeline, ...]
+    accounts: tuple[Account, ...]
     header: Host | None
 
+    @property
+    def lines(self) -> tuple[timeline.Timeline, ...]:
+        """The energy in intervals, of all accounts."""
+        return tuple(line for one in self.accounts for line in one.lines)
 
-# From the surest to the weakest.
-METHODS = ("measured", "modelled", "assumed")
+
+# Of a machine that has many names.
+_NAMES_SHOWN = 4
 
 _UNFINISHED = {
     "killed": "it was killed: CPU time after its last sample is not known",
@@ -192,11 +241,10 @@ def _host_time(
     ran: Mapping[str, curves.Execution],
 ) -> HostTime:
     window = _window(node_files, sample_files, ran.values())
-    header = sample_files[timeline.best_header(sample_files)].host if sample_files else None
-    domains = timeline.account(header.sensors) if header else []
     allowed = union([*window, *_sessions(sample_files)])
-    lines = timeline.timelines(readings, domains, allowed)
-    return HostTime(tuple(window), tuple(allowed), tuple(lines), header)
+    found = accounts(readings, sample_files, allowed)
+    header = next((file.host for file in sample_files if file.host.sensors), None)
+    return HostTime(tuple(window), tuple(allowed), tuple(found), header)
 
 
 def _attribute_host(
@@ -205,53 +253,72 @@ def _attribute_host(
     readings = timeline.merge(sample_files)
     ran = curves.executions(node_files, sample_files, readings)
     time = _host_time(node_files, sample_files, readings, ran)
-    window, header, lines = time.window, time.header, time.lines
-    domains = timeline.account(header.sensors) if header else []
-    divided = [shares.divide(line, ran, node_files, sample_files) for line in lines]
-    idle_power_w = header.idle_power_w if header else None
-    method = max((sensor.method for sensor, _ in domains), key=METHODS.index, default="assumed")
-    losing = {span for reading in readings for span in reading.sample.sigchld_ignored}
-    peaks = _peak_memory_bytes(readings)
-    spans = [
-        _span(e, ran, divided, method, idle_power_w, e.start.span in losing, peaks)
-        for e in ran.values()
+    window = time.window
+    by_account = [
+        (one, [shares.divide(line, ran, node_files, sample_files) for line in one.lines])
+        for one in time.accounts
     ]
-    spans += _never_called(node_files, method)
+    divided = [parts for _, of_account in by_account for parts in of_account]
+    known = _Host(
+        method=weakest(s for sensors in in_use(time.accounts, sample_files) for s in sensors),
+        idle_power_w=next(
+            (f.host.idle_power_w for f in sample_files if f.host.idle_power_w is not None), None
+        ),
+        losing={span for reading in readings for span in reading.sample.sigchld_ignored},
+        peaks=_peak_memory_bytes(readings),
+    )
+    spans = [_span(e, ran, by_account, known) for e in ran.values()]
+    spans += _never_called(node_files, known.method)
     spans.sort(key=lambda span: (span.start_s, span.span))
     nodes_j = fsum(span.energy_j or 0.0 for span in spans)
     engine_j = fsum(parts.engine_j for parts in divided)
     meter_j = fsum(parts.meter_j for parts in divided)
     other_j = fsum(parts.other_j for parts in divided)
     unattributed_j = fsum(parts.unattributed_j for parts in divided)
-    energy_j = fsum(line.recount_j for line in lines)
-    uncovered = union(hole for line in lines for hole in without(window, line.covered_intervals()))
+    energy_j = fsum(line.recount_j for line in time.lines)
     host = HostEnergy(
         host=name,
         hostname=_hostname(node_files, sample_files),
         energy_j=energy_j,
-        energy_low_j=fsum(x for line in lines for x in line.low_j),
-        energy_high_j=fsum(x for line in lines for x in line.high_j),
+        energy_low_j=fsum(x for line in time.lines for x in line.low_j),
+        energy_high_j=fsum(x for line in time.lines for x in line.high_j),
         nodes_j=nodes_j,
         engine_j=engine_j,
         meter_j=meter_j,
         other_j=other_j,
         unattributed_j=unattributed_j,
         residual_j=energy_j - fsum((nodes_j, engine_j, meter_j, other_j, unattributed_j)),
-        uncovered_s=length_s(uncovered if lines else window),
-        idle_power_w=idle_power_w,
+        uncovered_s=length_s(uncovered(time.accounts, window)),
+        idle_power_w=known.idle_power_w,
         busy_cpu_s=_busy_cpu_s(readings, time.allowed),
-        scaled_cpu_s=divided[0].scaled_cpu_s if divided else 0.0,
+        scaled_cpu_s=fsum(parts[0].scaled_cpu_s for _, parts in by_account),
         duration_s=length_s(window),
-        sensors=header.sensors if header else (),
+        sensors=shown(time.accounts, sample_files),
+        turns=tuple(_turn(one) for one in time.accounts),
     )
     return host, spans
 
 
+def _turn(one: Account) -> Turn:
+    return Turn(
+        sensors=tuple(f"{s.name} ({', '.join(d.name for d in s.domains)})" for s in one.sensors),
+        method=one.method,
+        energy_j=fsum(line.recount_j for line in one.lines),
+        covered_s=length_s(one.covered()),
+    )
+
+
 def _hostname(node_files: list[NodeFile], sample_files: list[SampleFile]) -> str:
-    """Return the first name that is known; a file whose header was torn knows none."""
-    names = [file.host.hostname for file in sample_files]
-    names += [file.process.hostname for file in node_files]
-    return next((name for name in names if name), "")
+    """Return the host's names: a machine that is several nodes of a cluster has several.
+
+    A file whose header was torn knows none.
+    """
+    names = {file.host.hostname for file in sample_files}
+    names |= {file.process.hostname for file in node_files}
+    known = sorted(name for name in names if name)
+    if len(known) > _NAMES_SHOWN:
+        known = [*known[:_NAMES_SHOWN], f"{len(known) - _NAMES_SHOWN} more names"]
+    return ", ".join(known)
 
 
 def _sessions(sample_files: list[SampleFile]) -> list[Interval]:
@@ -300,22 +367,25 @@ def _busy_cpu_s(readings: Sequence[timeline.Reading], allowed: Sequence[Interval
 def _span(
     execution: curves.Execution,
     ran: Mapping[str, curves.Execution],
-    divided: Sequence[shares.Parts],
-    method: str,
-    idle_power_w: float | None,
-    losing: bool,
-    peaks: Mapping[str, int],
+    divided: Sequence[tuple[Account, Sequence[shares.Parts]]],
+    host: _Host,
 ) -> SpanEnergy:
     start, end = execution.start, execution.end
-    of_span = [parts.shares[start.span] for parts in divided if start.span in parts.shares]
+    by_account = [
+        (one, [part.shares[start.span] for part in parts if start.span in part.shares])
+        for one, parts in divided
+    ]
+    of_span = [share for _, found in by_account for share in found]
     energy_j = fsum(share.energy_j for share in of_span) if of_span else None
     active_j = None
-    if energy_j is not None and idle_power_w is not None:
-        # Idle power is the whole account's: it is counted once, with the largest set of domains.
-        active_j = energy_j - idle_power_w * of_span[0].host_s
+    if energy_j is not None and host.idle_power_w is not None:
+        # Idle power is a whole account's: it is counted once, with the largest set of domains.
+        host_s = fsum(found[0].host_s for _, found in by_account if found)
+        active_j = energy_j - host.idle_power_w * host_s
     cpu_incomplete = end.cpu_incomplete if end else _UNFINISHED[execution.outcome]
-    if losing and cpu_incomplete is None:
+    if start.span in host.losing and cpu_incomplete is None:
         cpu_incomplete = "a process below it ignores SIGCHLD: its children are not counted"
+    gave = [one.method for one, found in by_account if any(share.energy_j for share in found)]
     return SpanEnergy(
         span=start.span,
         node=start.node,
@@ -332,13 +402,13 @@ def _span(
         active_j=active_j,
         cpu_incomplete=cpu_incomplete,
         error=end.error if end else None,
-        method=method,
+        method=max(gave, key=METHODS.index, default=host.method),
         parent=start.parent,
         map_node=start.map_node,
         index=start.index,
         inputs_hash=end.inputs_hash if end else None,
         peak_memory_bytes=max(
-            filter(None, (peaks.get(start.span), end.peak_memory_bytes if end else None)),
+            filter(None, (host.peaks.get(start.span), end.peak_memory_bytes if end else None)),
             default=None,
         ),
     )

@@ -304,7 +304,7 @@ def _phase(
         shift = round(offsets[host] * NS_PER_S)
         local = [(a - shift, b - shift) for a, b in stretches]
         # Of another host's time, before its job began or after it ended, nothing is the run's.
-        spent = spent_in(time.lines, without(local, without(local, time.window)))
+        spent = spent_in(time.accounts, without(local, without(local, time.window)))
         if spent is None:
             return Phase(name, duration_s)
         parts.append(spent)

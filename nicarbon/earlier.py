@@ -16,7 +16,8 @@ from pathlib import Path
 
 import msgspec
 
-from nicarbon.attribution import METHODS, SpanEnergy, attribute
+from nicarbon.accounts import METHODS
+from nicarbon.attribution import SpanEnergy, attribute
 from nicarbon.errors import RunFolderError
 from nicarbon.reader import read_info, read_run
 from nicarbon.records import End, RunFacts, Start

@@ -68,6 +68,7 @@ def notes(
     return (
         *_lost(facts),
         *_uncovered(attribution.hosts),
+        *_turns(attribution.hosts),
         *_nodes(attribution, missing, wholes),
         *_broken(attribution.hosts),
     )
@@ -105,6 +106,19 @@ def _uncovered(hosts: Sequence[HostEnergy]) -> Iterable[str]:
             yield (
                 f"{format_duration(host.uncovered_s)} of {format_duration(host.duration_s)} on "
                 f"{where} are covered by no reading: their energy is in no figure"
+            )
+
+
+def _turns(hosts: Sequence[HostEnergy]) -> Iterable[str]:
+    for host in hosts:
+        if len(host.turns) > 1:
+            turns = ", ".join(
+                f"{' + '.join(turn.sensors)} {turn.method} for {format_duration(turn.covered_s)}"
+                for turn in host.turns
+            )
+            yield (
+                f"on {host.hostname or host.host} the samplers saw different sensors, and each "
+                f"moment is counted once, by the best of them: {turns}"
             )
 
 

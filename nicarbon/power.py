@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from nicarbon.accounts import Account
 from nicarbon.timeline import Timeline
 from nicarbon.units import NS_PER_S
 
@@ -34,24 +35,26 @@ class Power(msgspec.Struct, frozen=True):
     joined_s: float | None = None
 
 
-def power_over_time(lines: Sequence[Timeline], n_most: int = 1000) -> Power | None:
+def power_over_time(accounts: Sequence[Account], n_most: int = 1000) -> Power | None:
     """Return a host's power; None without any reading.
 
     Parameters
     ----------
-    lines : sequence of Timeline
-        The account of the host; between two readings, power is taken as constant.
+    accounts : sequence of Account
+        Those of the host; between two readings, power is taken as constant.
     n_most : int
         From twice as many intervals on, neighbours are joined until each lasts at least the
         n-th part of the time. Energy is kept: a joined interval has its mean power. What is
         covered is never joined with what is not.
     """
+    lines = [line for one in accounts for line in one.lines]
     if not lines:
         return None
     t_ns = np.unique(np.concatenate([line.t_ns for line in lines]))
-    powers = np.zeros((3, len(t_ns) - 1))
-    for line in lines:
-        powers += _powers(line, t_ns)
+    powers = np.full((3, len(t_ns) - 1), np.nan)
+    for one in accounts:
+        of_one = np.sum([_powers(line, t_ns) for line in one.lines], axis=0)
+        powers = np.where(np.isnan(powers), of_one, powers)
     if len(t_ns) - 1 <= 2 * n_most:
         return Power(t_ns, powers[0], powers[1], powers[2])
     return _joined(t_ns, powers, max(int(t_ns[-1] - t_ns[0]) // n_most, 1))

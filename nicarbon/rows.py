@@ -13,7 +13,8 @@ from math import fsum, hypot
 
 import msgspec
 
-from nicarbon.attribution import METHODS, SpanEnergy
+from nicarbon.accounts import METHODS
+from nicarbon.attribution import SpanEnergy
 
 # One standard deviation of what sharing by CPU time leaves unknown, as a part of the energy that
 # was shared. On a simulated host of unlike tools this range holds the truth of at least 68 % of

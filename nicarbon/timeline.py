@@ -7,7 +7,7 @@ the interval is not covered.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -85,21 +85,6 @@ def merge(files: Sequence[SampleFile]) -> list[Reading]:
     return sorted(readings, key=lambda r: (r.sample.t_monotonic_ns, r.sampler))
 
 
-def best_header(files: Sequence[SampleFile]) -> int:
-    """Return which of a host's files names the most measured domains of the account.
-
-    Samplers of one host may have different rights; a model beside the counter that it stands in
-    for would count the host's energy twice, so one of them says what the account is.
-    """
-
-    def rank(i: int) -> tuple[int, int, int]:
-        domains = account(files[i].host.sensors)
-        measured = sum(sensor.method == "measured" for sensor, _ in domains)
-        return measured, len(domains), -i
-
-    return max(range(len(files)), key=rank)
-
-
 def account(sensors: Iterable[Sensor]) -> list[tuple[Sensor, Domain]]:
     """Return the domains whose sum is the host's energy, with their sensors."""
     return [(sensor, domain) for sensor in sensors for domain in sensor.domains if domain.account]
@@ -109,6 +94,7 @@ def timelines(
     readings: Sequence[Reading],
     domains: Sequence[tuple[Sensor, Domain]],
     allowed: Sequence[Interval],
+    samplers: Mapping[str, Collection[int]] | None = None,
 ) -> list[Timeline]:
     """Turn readings into intervals of energy.
 
@@ -121,6 +107,9 @@ def timelines(
     allowed : sequence of (int, int)
         Where energy belongs to the run: an interval between two readings that is not wholly
         inside one of these is not covered.
+    samplers : mapping, optional
+        By the name of a domain, the samplers whose readings of that name are meant; all by
+        default. A model needs none: busy time is in every sample.
 
     Returns
     -------
@@ -129,7 +118,8 @@ def timelines(
     """
     groups: dict[tuple[tuple[int, int, bool], ...], list[tuple[Sensor, Domain, list[Step]]]] = {}
     for sensor, domain in domains:
-        steps = _steps(readings, domain, allowed)
+        whose = None if samplers is None else samplers[domain.name]
+        steps = _steps(readings, domain, allowed, whose)
         if steps:
             key = tuple((i.first, i.last, i.units is None) for i in steps)
             groups.setdefault(key, []).append((sensor, domain, steps))
@@ -139,13 +129,21 @@ def timelines(
     ]
 
 
-def _steps(readings: Sequence[Reading], domain: Domain, allowed: Sequence[Interval]) -> list[Step]:
+def _steps(
+    readings: Sequence[Reading],
+    domain: Domain,
+    allowed: Sequence[Interval],
+    whose: Collection[int] | None,
+) -> list[Step]:
     """Return what a domain did between its good readings, in order of time."""
     found: list[Step] = []
     before: int | None = None
     where = 0
     for now, reading in enumerate(readings):
-        if domain.model is None and reading.sample.readings.get(domain.name) is None:
+        if domain.model is None and (
+            reading.sample.readings.get(domain.name) is None
+            or (whose is not None and reading.sampler not in whose)
+        ):
             continue
         if before is None:
             before = now

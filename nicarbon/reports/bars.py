@@ -12,7 +12,8 @@ from math import fsum
 
 import msgspec
 
-from nicarbon.attribution import METHODS, HostEnergy
+from nicarbon.accounts import METHODS
+from nicarbon.attribution import HostEnergy
 from nicarbon.errors import NicarbonError
 from nicarbon.notes import count, is_known
 from nicarbon.reports.cells import (

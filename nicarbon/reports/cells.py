@@ -7,6 +7,7 @@ Names come from pipelines: `clean` leaves nothing in them that a terminal would 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from math import log10
 from typing import NamedTuple
 
@@ -142,7 +143,7 @@ class Account(NamedTuple):
     parts : tuple of (str, str)
         Names and numbers that add up to the total.
     source : str
-        ``counter`` or ``model``.
+        ``counter``, ``model`` or ``counter and model``.
     total, low, high, unit : str
         The host's energy and its range.
     """
@@ -160,21 +161,25 @@ def account(host: HostEnergy) -> Account:
     scale, unit = energy_unit(host.energy_j)
     size = abs(host.energy_j) / scale
     decimals = max(0, 3 - int(log10(size))) if size > 0 else 1
-    measured = all(
-        s.method == "measured" for s in host.sensors if any(d.account for d in s.domains)
-    )
+    what = {"counter" if method == "measured" else "model" for method in account_methods([host])}
 
     def written(energy_j: float) -> str:
         return f"{energy_j / scale:.{decimals}f}"
 
     return Account(
         parts=tuple((name, written(energy_j)) for name, energy_j in sum_parts(host)),
-        source="counter" if measured else "model",
+        source=" and ".join(sorted(what)) or "model",
         total=written(host.energy_j),
         low=written(host.energy_low_j),
         high=written(host.energy_high_j),
         unit=unit,
     )
+
+
+def account_methods(hosts: Iterable[HostEnergy]) -> set[str]:
+    """Return the methods of the sensors that gave the energy of hosts."""
+    sensors = [sensor for host in hosts for sensor in host.sensors]
+    return {s.method for s in sensors if any(domain.account for domain in s.domains)}
 
 
 def sum_parts(host: HostEnergy) -> tuple[tuple[str, float], ...]:

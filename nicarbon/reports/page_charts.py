@@ -92,7 +92,7 @@ def timeline(
         "power": [
             _power(hosts.index(host), power, offsets[host] - first_s)
             for host, time in times.items()
-            if host in offsets and (power := power_over_time(time.lines)) is not None
+            if host in offsets and (power := power_over_time(time.accounts)) is not None
         ],
     }
 

@@ -80,6 +80,7 @@ def _host(host: HostEnergy, label: str) -> dict[str, Any]:
             }
             for sensor in host.sensors
         ],
+        "turns": [msgspec.structs.asdict(turn) for turn in host.turns],
     }
 
 

@@ -13,11 +13,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from nicarbon.accounts import METHODS
 from nicarbon.attribution import HostEnergy
 from nicarbon.notes import count, is_known
 from nicarbon.reports.cells import (
     MARK,
+    account_methods,
     clean,
+    format_energy_of,
+    format_range,
     pricing_command,
     row_cells,
     saved_line,
@@ -32,6 +36,9 @@ from nicarbon.units import format_duration, format_energy
 # Wide enough that no line of a plain report is ever broken or cut.
 PLAIN_WIDTH = 10_000
 NARROW = 100
+# So many hosts are told one by one, with their sums; more are a table, and very many fold.
+N_HOSTS_TOLD = 4
+N_HOSTS_SHOWN = 12
 
 
 def render(
@@ -107,8 +114,12 @@ def _show(console: Console, summary: Summary, narrow: bool) -> None:
     console.print()
     console.print(_table(summary, narrow))
     console.print()
-    for host in summary.hosts:
-        _show_host(console, host, summary.labels[host.host])
+    if len(summary.hosts) > N_HOSTS_TOLD:
+        console.print(_host_table(summary))
+        console.print()
+    else:
+        for host in summary.hosts:
+            _show_host(console, host, summary.labels[host.host])
     if len(summary.hosts) > 1:
         console.print(Text(f"all {len(summary.hosts)} hosts: {_coverage(summary)}"))
     if summary.saved is not None:
@@ -150,6 +161,43 @@ def _show_host(console: Console, host: HostEnergy, label: str) -> None:
     for sensor in host.sensors:
         if sensor.note:
             console.print(Text(clean(f"  {sensor.name}: {sensor.note}")))
+
+
+def _host_table(summary: Summary) -> Table:
+    """Lay out many hosts, one a row; the least of very many are folded into one row."""
+    table = new_table()
+    table.add_column("host", overflow="fold", min_width=8)
+    for title in ("energy", "range", "in nodes", "time"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("sensors")
+    hosts = sorted(summary.hosts, key=lambda host: (-host.energy_j, summary.labels[host.host]))
+    n_shown = N_HOSTS_SHOWN if len(hosts) > N_HOSTS_SHOWN + 1 else len(hosts)
+    for host in hosts[:n_shown]:
+        sensors = sensors_line(host)
+        _add_hosts(table, summary.labels[host.host], [host], sensors)
+    folded = hosts[n_shown:]
+    if folded:
+        sensors = " or ".join(sorted({sensors_line(host) for host in folded}))
+        _add_hosts(table, f"{len(folded)} more hosts", folded, sensors)
+    return table
+
+
+def _add_hosts(table: Table, name: str, hosts: Sequence[HostEnergy], sensors: str) -> None:
+    known = [host for host in hosts if is_known(host)]
+    energy_j = fsum(host.energy_j for host in known)
+    low_j = fsum(host.energy_low_j for host in known)
+    high_j = fsum(host.energy_high_j for host in known)
+    method = max(account_methods(known), key=METHODS.index, default=None)
+    share = fsum(host.nodes_j for host in known) / energy_j if energy_j else None
+    cells = (
+        name,
+        format_energy_of(energy_j if known else None, method),
+        format_range(low_j, high_j) if known else "n/a",
+        "n/a" if share is None else f"{100 * share:.0f} %",
+        format_duration(fsum(host.duration_s for host in hosts)),
+        sensors,
+    )
+    table.add_row(*(Text(clean(cell)) for cell in cells))
 
 
 def _coverage(summary: Summary) -> str:

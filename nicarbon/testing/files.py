@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -112,6 +112,15 @@ class FakeFiles:
         if domain not in self._zones:
             self._zones[domain] = self._make_zone(domain)
         self._write(f"{self._zones[domain]}/energy_uj", "" if raw_uj is None else f"{raw_uj}\n")
+
+    def link_zones(self, domains: Iterable[str], into: Path) -> None:
+        """Let another root show these domains alone, and the same processes."""
+        powercap = into / "sys" / "class" / "powercap"
+        powercap.mkdir(parents=True)
+        for domain in domains:
+            zone = Path(self._zones[domain])
+            (powercap / zone.name).symlink_to(zone)
+        (into / "proc").symlink_to(self._proc)
 
     def _make_zone(self, domain: str) -> str:
         package, _, part = domain.partition("/")

@@ -11,7 +11,7 @@ import bisect
 import heapq
 import itertools
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from nicarbon.testing.clock import NS_PER_S, FakeClock
@@ -253,6 +253,12 @@ class SimulatedHost:
         updated_ns = self.clock.monotonic_ns() // self._update_ns * self._update_ns
         energy_j = self._start_j + self.energy_j(domain, updated_ns)
         return energy_j // self._quantum_j * self._quantum_j
+
+    def view(self, domains: Iterable[str], root: Path) -> Path:
+        """Make a root in which only some counters can be seen, as in a container; return it."""
+        self.show()
+        self._files.link_zones(domains, root)
+        return root
 
     def show(self) -> None:
         """Write ``sys`` and ``proc`` as they are at this moment."""

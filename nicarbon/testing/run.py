@@ -26,12 +26,14 @@ class SimulatedRun:
     host : SimulatedHost
         Where it runs.
     run_dir : Path
-        A new folder.
+        A new folder; a run that is there already is joined, as jobs do.
     interval_s : float, optional
         Seconds between samples; as the sampler decides by default. None are taken by themselves
         where it is 0.
     engine_cpus, meter_cpus : float
         What the driver and its sampler keep busy.
+    root : Path, optional
+        Where its sampler sees sensors, see `SimulatedHost.view`; the host's own by default.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class SimulatedRun:
         interval_s: float | None = None,
         engine_cpus: float = 0.0,
         meter_cpus: float = 0.0,
+        root: Path | None = None,
     ) -> None:
         self.host = host
         self.run_dir = run_dir
@@ -50,14 +53,15 @@ class SimulatedRun:
         self._open: dict[str, tuple[int, float, str]] = {}
         self._n_spans = 0
         self._running = True
-        run_dir.mkdir(parents=True)
+        run_dir.mkdir(parents=True, exist_ok=True)
         info = {
             "schema_version": SCHEMA_VERSION,
             "run_id": f"{NAME}-{run_dir.name}",
             "t_unix_ns": host.clock.unix_ns(),
             "engine": NAME,
         }
-        (run_dir / "run.json").write_text(json.dumps(info) + "\n")
+        if not (run_dir / "run.json").exists():
+            (run_dir / "run.json").write_text(json.dumps(info) + "\n")
         self.driver = host.spawn(
             f"engine-{run_dir.name}", cpus=engine_cpus, owner=f"engine {run_dir.name}"
         )
@@ -66,7 +70,7 @@ class SimulatedRun:
         self.sampler_pid = host.spawn("sampler", cpus=meter_cpus, owner=f"meter {run_dir.name}")
         self.sampler = Sampler(
             str(run_dir),
-            root=str(host.root),
+            root=str(root or host.root),
             driver_pid=self.driver,
             clock=host.clock,
             interval_s=interval_s or None,

@@ -15,7 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nicarbon.attribution import attribute
+from nicarbon.attribution import attribute, host_times
+from nicarbon.intervals import length_s as seconds_of
+from nicarbon.intervals import union, without
 from nicarbon.reader import read_run
 from nicarbon.records import RunFacts
 from nicarbon.testing import SimulatedHost, SimulatedRun
@@ -327,3 +329,73 @@ def test_law_1_runs_that_were_sampled_apart_add_up_within_a_thousandth(seed):
     with folder() as path:
         facts = keep_company(path, plans, (1.0, 0.97, 1.03, 0.9), length_s)
         assert claimed(facts) == pytest.approx(1.0, abs=1e-3)
+
+
+SEEN = (
+    ("package-0", "package-1", "package-0/dram", "package-1/dram", "psys"),
+    ("psys",),
+    (),
+)
+
+
+@settings(laws, max_examples=40)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(SEEN), seconds(0, 8), seconds(2.5, 9), st.sampled_from([0.0, 1.0, 4.0])
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_law_1_jobs_that_see_different_sensors_count_their_host_once(jobs):
+    """Several jobs of one run on one host: each moment counts by the best that was seen then."""
+    with folder() as path:
+        host = SimulatedHost(path / "root", psys=True)
+        lives = {seen: [] for seen in SEEN}
+        for i, (seen, after_s, length_s, cpus) in enumerate(jobs):
+            root = host.view(seen, path / f"view{i}")
+
+            def begin(i=i, root=root, seen=seen, length_s=length_s, cpus=cpus):
+                run = SimulatedRun(host, path / "run", engine_cpus=0.05, root=root)
+                span = run.begin(run.worker(), f"n{i}", cpus=cpus)
+
+                began_ns = host.clock.monotonic_ns()
+
+                def end():
+                    run.end(span)
+                    run.stop()
+                    lives[seen].append((began_ns, host.clock.monotonic_ns()))
+
+                host.at(length_s, end)
+
+            host.at(after_s, begin)
+        host.advance(20.0)
+        facts = read_run(path / "run")
+        result = attribute(facts)
+        [h] = result.hosts
+        assert_sum(h)
+        [time] = host_times(facts).values()
+        counted = {
+            len(one.sensors[0].domains): one for one in time.accounts if one.method == "measured"
+        }
+        covered = {n: one.covered() for n, one in counted.items()}
+        # What each counter showed in the very moments in which it counts: no more, no less.
+        for n, domains in ((4, SEEN[0][:4]), (1, SEEN[1])):
+            true_j = sum(
+                host.energy_j(name, last) - host.energy_j(name, first)
+                for name in domains
+                for first, last in covered.get(n, [])
+            )
+            energy_j = sum(line.recount_j for line in counted[n].lines) if n in counted else 0.0
+            assert energy_j == pytest.approx(true_j, abs=0.3)
+        # The packages count wherever they were seen, and nothing else does there.
+        assert without(union(lives[SEEN[0]]), covered.get(4, [])) == []
+        every = [piece for one in time.accounts for piece in one.covered()]
+        assert seconds_of(union(every)) == pytest.approx(seconds_of(every), abs=1e-6)
+        # Where one sampler hands over to another, a part of its interval may be lost: it is said.
+        assert seconds_of(every) + h.uncovered_s == pytest.approx(h.duration_s, abs=1e-6)
+        assert h.uncovered_s <= 1.0 * len(jobs)
+        assert sum(turn.energy_j for turn in h.turns) == pytest.approx(h.energy_j)
+        for s in result.spans:
+            assert s.method in {turn.method for turn in h.turns}

@@ -458,6 +458,43 @@ def test_a_model_beside_the_counter_that_it_stands_in_for_is_not_added():
     assert result.hosts[0].sensors == (RAPL,)
 
 
+def test_where_no_counter_is_read_a_model_counts_and_each_node_says_which():
+    # Counters for 10 s, 10 W; then only a sampler that may not read them: 10 W + 5 J a CPU second.
+    files = [
+        SampleFile(host((VIRTUAL,), driver=None), samples([(10, 10, 0), (20, 20, 0)], "none")),
+        SampleFile(host(), samples([(0, 0, 0), (10, 10, 100)])),
+    ]
+    nodes = driver_file(
+        *span(0, 0, 10, 10.0), *span(1, 10, 20, 10.0), *span(2, 20, 21, 0.0), last=20, cpu=(0, 20)
+    )
+    result = run([nodes], files=files)
+    [h] = result.hosts
+    assert h.energy_j == pytest.approx(100.0 + 150.0)
+    assert [(turn.method, turn.energy_j, turn.covered_s) for turn in h.turns] == [
+        ("measured", 100.0, 10.0),
+        ("modelled", pytest.approx(150.0), 10.0),
+    ]
+    assert [(s.energy_j, s.method) for s in result.spans[:2]] == [
+        (pytest.approx(100.0), "measured"),
+        (pytest.approx(150.0), "modelled"),
+    ]
+    assert h.uncovered_s == 0.0
+    assert_sum(result)
+
+
+def test_a_machine_with_several_names_is_one_host():
+    def named(name, pid):
+        header = msgspec.structs.replace(host(), hostname=name, pid=pid)
+        return SampleFile(header, samples([(0, 0, 0), (10, 10, 100)]))
+
+    files = [named(name, i) for i, name in enumerate(("n2", "n1", "", "n2"))]
+    [h] = run([driver_file()], files=files).hosts
+    assert (h.hostname, h.energy_j) == ("n1, n2, scanner", 100.0)
+    many = [named(f"n{i:02}", i) for i in range(50)]
+    [h] = run([driver_file()], files=many).hosts
+    assert h.hostname == "n00, n01, n02, n03, 47 more names"
+
+
 def test_active_energy_is_what_lies_above_idle():
     nodes = driver_file(*span(0, 0, 10, 5.0), cpu=(0, 5))
     result = run([nodes], [(0, 0, 0), (10, 10, 100)], header=host(idle_power_w=4.0))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
+from nicarbon.attribution import Turn
 from nicarbon.notes import notes
 from nicarbon.records import Close, Host, NodeFile, Process, RunInfo, SampleFile
 
@@ -56,6 +57,17 @@ def test_uncovered_seconds(run, run_folders):
     (note,) = notes_of(run(hosts=[run_folders.host(uncovered_s=2.0)]))
     assert note == "2 s of 10 s on scanner are covered by no reading: their energy is in no figure"
     assert notes_of(run(hosts=[run_folders.host(uncovered_s=0.01)])) == ()
+
+
+def test_accounts_that_took_turns(run, run_folders):
+    rapl = Turn(("rapl (package-0)",), "measured", 80.0, 8.0)
+    model = Turn(("virtual (host)",), "modelled", 20.0, 2.0)
+    (note,) = notes_of(run(hosts=[run_folders.host(turns=(rapl, model))]))
+    assert note == (
+        "on scanner the samplers saw different sensors, and each moment is counted once, by the "
+        "best of them: rapl (package-0) measured for 8 s, virtual (host) modelled for 2 s"
+    )
+    assert notes_of(run(hosts=[run_folders.host(turns=(rapl,))])) == ()
 
 
 def test_no_reading_at_all(run, run_folders):

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nicarbon.accounts import Account
 from nicarbon.power import power_over_time
 from nicarbon.timeline import Timeline
 from nicarbon.units import NS_PER_S
@@ -26,8 +27,12 @@ def line(seconds, watts, covered=None, error=0.1):
     )
 
 
+def one(*lines):
+    return [Account((), lines)]
+
+
 def test_energy_over_time_is_power():
-    power = power_over_time([line([0, 1, 3], [10.0, 20.0])])
+    power = power_over_time(one(line([0, 1, 3], [10.0, 20.0])))
     assert power.t_ns.tolist() == [0, NS_PER_S, 3 * NS_PER_S]
     assert power.power_w.tolist() == [10.0, 20.0]
     assert power.low_w.tolist() == pytest.approx([9.0, 18.0])
@@ -35,10 +40,16 @@ def test_energy_over_time_is_power():
 
 
 def test_domains_read_at_other_instants_are_added_up_and_one_that_lacks_makes_it_unknown():
-    power = power_over_time([line([0, 2, 4], [10.0, 20.0]), line([0, 1, 3], [1.0, None])])
+    power = power_over_time(one(line([0, 2, 4], [10.0, 20.0]), line([0, 1, 3], [1.0, None])))
     assert power.t_ns.tolist() == [t * NS_PER_S for t in (0, 1, 2, 3, 4)]
     assert power.power_w[0] == 11.0
     assert np.isnan(power.power_w[1:]).all()
+
+
+def test_where_one_account_knows_nothing_the_next_one_counts():
+    counter, model = line([0, 1, 2], [10.0, None]), line([0, 1, 2], [None, 7.0])
+    power = power_over_time([*one(counter), *one(model)])
+    assert power.power_w.tolist() == [10.0, 7.0]
 
 
 def test_without_a_reading_there_is_no_power():
@@ -55,7 +66,7 @@ def test_without_a_reading_there_is_no_power():
 def test_joining_keeps_energy_and_gaps(steps):
     seconds = np.concatenate([[0.0], np.cumsum([length for length, _ in steps])])
     whole = line(seconds, [watts for _, watts in steps])
-    joined = power_over_time([whole], n_most=3)
+    joined = power_over_time(one(whole), n_most=3)
     lengths = np.diff(joined.t_ns) / NS_PER_S
     known = ~np.isnan(joined.power_w)
     assert joined.joined_s is not None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nicarbon.records import Domain, Host, Model, Sample, SampleFile, Sensor
-from nicarbon.timeline import account, best_header, merge, timelines
+from nicarbon.timeline import account, merge, timelines
 
 S = 1_000_000_000
 PACKAGE = Domain("package-0", "package", range=1000, max_power_w=100.0)
@@ -105,11 +105,13 @@ def test_a_fall_of_a_counter_of_no_known_range_is_not_covered():
     assert line.recount_j == 2.0
 
 
-def test_the_header_that_sees_most_counters_says_what_the_account_is():
-    none, some, all_ = (file([], sensors) for sensors in ((MODEL,), (MODEL, RAPL), (RAPL,)))
-    assert best_header([none, all_]) == 1
-    assert best_header([all_, all_]) == 0
-    assert best_header([all_, some]) == 1
+def test_only_the_samplers_that_mean_this_counter_are_read():
+    mine, other = file([(0, 0, 0, 0), (2, 0, 20, 0)]), file([(1, 0, 900, 0), (3, 0, 950, 0)])
+    [line] = timelines(
+        merge([mine, other]), [(RAPL, PACKAGE)], ALWAYS, {"package-0": {0}, "dram-0": {0}}
+    )
+    assert line.t_ns.tolist() == [0, 2 * S]
+    assert line.recount_j == 20.0
 
 
 def test_samplers_are_merged_by_time():

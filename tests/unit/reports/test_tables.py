@@ -48,6 +48,7 @@ HOST = [
     "idle_power_w",
     "busy_cpu_s",
     "sensors",
+    "turns",
 ]
 TOP = [
     "schema_version",

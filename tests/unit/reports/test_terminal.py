@@ -152,3 +152,43 @@ def test_names_are_shown_and_never_obeyed(run_folders, hostile):
     assert shown in text
     assert "\x1b" not in text
     assert "\x07" not in text
+
+
+def many_hosts(run_folders, n):
+    hosts = [
+        run_folders.host(
+            host=f"{i:012}",
+            hostname=f"n{i}",
+            energy_j=100.0 + i,
+            sensors=(VIRTUAL,) if i % 2 else (run_folders.RAPL,),
+        )
+        for i in range(n)
+    ]
+    return run_folders.run([run_folders.span("wf.strip", host="0" * 12)], hosts).summary()
+
+
+def test_more_than_a_few_hosts_are_a_table(run_folders):
+    few = render([many_hosts(run_folders, 4)])
+    assert few.count("= counter") + few.count("= model") == 4
+    text = render([many_hosts(run_folders, 5)])
+    assert "= counter" not in text
+    assert line(text, "host")[:5] == ["host", "energy", "range", "in nodes", "time"]
+    assert line(text, "n4") == [
+        "n4", "104 J", "95-105 J", "58 %", "10 s", "rapl measured (package-0)"
+    ]  # fmt: skip
+    assert line(text, "n1")[1] == "~101 J"
+    assert "all 5 hosts: 510 J" in text
+
+
+def test_very_many_hosts_fold_and_their_sum_is_kept(run_folders):
+    text = render([many_hosts(run_folders, 50)], width=120)
+    assert n_shown(text) == 12
+    assert line(text, "38 more hosts")[:5] == [
+        "38 more hosts", "~1.25 Wh", "1-1.11 Wh", "51 %", "6 min 20 s"
+    ]  # fmt: skip
+    assert all(len(line) <= 120 for line in text.splitlines())
+    assert n_shown(render([many_hosts(run_folders, 13)])) == 13, "one alone is not folded"
+
+
+def n_shown(text):
+    return sum(re.match(r"n\d", line) is not None for line in text.splitlines())
