@@ -208,6 +208,12 @@ class Run:
         check(by)
         return fold_graph(self.executed(stages_file), by)
 
+    def handed_on(self, stages_file: str | Path | None = None) -> nx.DiGraph:
+        """Return the footprint with the arrows that a picture needs: see `nicarbon.links`."""
+        from nicarbon.links import handed_on
+
+        return handed_on(self.executed(stages_file), self.folded("stage", stages_file))
+
     @property
     def nodes(self) -> pd.DataFrame:
         """One row a node, indexed by its unique name: stage, energy, time, outcome."""

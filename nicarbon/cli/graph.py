@@ -32,8 +32,9 @@ examples:
 
 Pictures (.svg .png .pdf .dot) are drawn by Graphviz: pip install 'nicarbon[report]'. A box has the
 energy with its range and share, time and nodes, darker where more energy went; an arrow says how
-many dependencies it stands for. In .graphml and .json each node has all its figures, in the units
-that their names say; what is not known is left out.
+many dependencies it stands for. Between stages, arrows lead through nodes that only hand results
+on, and to none that only files them. In .graphml and .json every dependency is kept, and each node
+has all its figures, in the units that their names say; what is not known is left out.
 """
 
 
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         known = ", ".join(f".{form}" for form in _FORMATS)
         raise NicarbonError(f"{args.output}: name a file that ends in one of {known}")
     opened = Run.open(args.run)
-    graph = opened.executed(args.stages) if by == "node" else opened.folded(by, args.stages)
+    graph = _graph(opened, by, args.stages, form in _PICTURES)
     if form in _PICTURES:
         content = _picture(opened, graph, form, by, args.stages)
     else:
@@ -90,6 +91,14 @@ def run(args: argparse.Namespace) -> int:
     command = f"nicarbon bottleneck {shlex.quote(args.run)}{repeat(args.stages)}"
     print(f"next: {command}")
     return 0
+
+
+def _graph(opened: Run, by: str, stages_file: str | None, is_picture: bool) -> FootprintGraph:
+    if by == "node":
+        return opened.executed(stages_file)
+    if by == "stage" and is_picture:
+        return opened.handed_on(stages_file)
+    return opened.folded(by, stages_file)
 
 
 def _picture(

@@ -114,7 +114,7 @@ def title(name: str, data: Mapping[str, Any], scale: Scale) -> str:
     return clean(f"{name}: {', '.join([*stage, *figures(data, scale)])}")
 
 
-def legend(scale: Scale, bold_means: str | None, has_counts: bool) -> str:
+def legend(scale: Scale, bold_means: str | None, has_counts: bool, note: str | None = None) -> str:
     """Return the legend, an HTML-like label; empty where there is nothing to say.
 
     Parameters
@@ -125,6 +125,8 @@ def legend(scale: Scale, bold_means: str | None, has_counts: bool) -> str:
         What a double border says; None where no box has one.
     has_counts : bool
         Whether an arrow stands for several dependencies.
+    note : str, optional
+        What else is to be known of the picture.
     """
     cells = "".join(f'<TD BGCOLOR="{fill}" WIDTH="26" HEIGHT="12"></TD>' for fill in SCALE)
     rows = []
@@ -138,6 +140,8 @@ def legend(scale: Scale, bold_means: str | None, has_counts: bool) -> str:
         said.append(f"double border: {bold_means}")
     if has_counts:
         said.append("number on an arrow: dependencies that it stands for")
+    if note:
+        said.append(note)
     rows += [f'<TD COLSPAN="{len(SCALE) + 2}" ALIGN="LEFT">{escape(line)}</TD>' for line in said]
     if not rows:
         return ""

@@ -147,7 +147,7 @@ def _render(graph: FootprintGraph, form: str, bold: Collection[str], bold_means:
         fontsize=str(SMALL),
         fontcolor=INK,
         labelloc="b",
-        label=legend(scale, meaning, has_counts),
+        label=legend(scale, meaning, has_counts, graph.graph.get("note")),
     )
     is_large = len(graph) > LARGE
     if is_large:

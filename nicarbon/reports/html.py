@@ -83,7 +83,7 @@ def render(run: Run, stages_file: str | Path | None = None, command: str = "") -
 def _footprint(
     run: Run, stages_file: str | Path | None, ids: dict[str, str], bold: tuple[str, ...]
 ) -> str:
-    graph = run.folded("stage", stages_file)
+    graph = run.handed_on(stages_file)
     if not graph:
         return ""
     return drawing.svg(graph, href=lambda stage: f"#{ids.get(stage, 'stages')}", bold=bold)

@@ -89,3 +89,4 @@ def test_the_legend_says_what_is_in_the_picture(stages):
     for data in stages.nodes.values():
         data["energy_j"] = None
     assert legend(Scale(stages), None, False) == ""
+    assert "only drawn in part" in legend(Scale(stages), None, False, "only drawn in part")
