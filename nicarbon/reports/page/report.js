@@ -175,7 +175,7 @@
       dataZoom: [
         { type: "slider", xAxisIndex: powerHeight ? [0, 1] : [0], filterMode: "none", height: 22, bottom: 8, labelFormatter: (ms) => clock(ms, 100),
           brushSelect: false, borderColor: LINE, fillerColor: "rgba(11,87,164,0.10)", showDataShadow: false },
-        { type: "inside", xAxisIndex: powerHeight ? [0, 1] : [0], filterMode: "none", zoomOnMouseWheel: "ctrl", moveOnMouseWheel: false, moveOnMouseMove: true },
+        { type: "inside", xAxisIndex: powerHeight ? [0, 1] : [0], filterMode: "none", zoomOnMouseWheel: "ctrl", moveOnMouseWheel: false, moveOnMouseMove: true, preventDefaultMouseMove: false },
       ],
     });
 
@@ -230,6 +230,10 @@
     }
     for (const button of document.querySelectorAll("[data-zoom]")) {
       button.addEventListener("click", () => move(button.dataset.zoom));
+    }
+    // ECharts would keep the wheel from scrolling the page even where it does not zoom.
+    for (const wheel of ["wheel", "mousewheel"]) {
+      box.addEventListener(wheel, (event) => { if (!event.ctrlKey) event.stopPropagation(); }, { capture: true, passive: true });
     }
     const keys = { ArrowLeft: "left", ArrowRight: "right", "+": "in", "=": "in", "-": "out", 0: "all", Home: "all" };
     box.addEventListener("keydown", (event) => {
