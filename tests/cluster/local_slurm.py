@@ -4,30 +4,22 @@
 
     python local_slurm.py FOLDER
 
-starts it in that folder, prints one line of JSON, ``{"ready": {...}}`` or ``{"cannot": "why"}``,
-and lives until standard input ends. Then nothing of it is left but the folder: no process, not
-even a job's, and no control group. Nothing outside the folder is written, no fixed port is used,
-and clusters may run side by side. No systemd, and no container, is needed; as an ordinary user it
-serves that user's jobs.
-
-Every daemon runs in the foreground, below this process, which also adopts what loses its parent:
-whoever kills its children until there are none has killed all.
+starts it in that folder, says that it is ready or why it can't be, and lives until standard input
+ends. Then nothing of it is left but the folder: no process, not even a job's, and no control
+group. Nothing outside the folder is written, no fixed port is used, and clusters may run side by
+side. No systemd and no container is needed; as an ordinary user it serves that user's jobs.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import getpass
-import json
 import os
-import shutil
-import signal
 import socket
-import subprocess
 import sys
-import time
 from pathlib import Path
+
+from daemons import can_unshare, command, need, run_daemon, serve, until
 
 PROGRAMS = (
     "munged",
@@ -38,10 +30,8 @@ PROGRAMS = (
     "slurmd",
     "sbatch",
 )
-PATIENCE_S = 60.0
 CPUS = 2
 MEMORY_MB = 4000
-PR_SET_CHILD_SUBREAPER = 36
 
 # cred_expire: a requeued job waits for as long, 120 s unless told otherwise.
 # NoInAddrAny: whoever is not on this machine reaches nothing.
@@ -119,40 +109,17 @@ GRANT = (
 )
 
 
-class CannotStartError(Exception):
-    """What is missing or went wrong, in one line."""
-
-
 def main() -> int:
     folder = Path(sys.argv[1]).absolute()
     # Of this process, so that two clusters share no control group.
     nodes = [f"n{os.getpid()}{letter}" for letter in "ab"]
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: sys.exit(1))
-    try:
-        print(json.dumps({"ready": start(folder, nodes)}), flush=True)
-        while os.read(0, 4096):
-            pass
-    except CannotStartError as error:
-        print(json.dumps({"cannot": str(error)}), flush=True)
-        return 1
-    finally:
-        kill_children()
-        remove_control_groups(nodes)
-    return 0
+    return serve(lambda: start(folder, nodes), lambda: remove_control_groups(nodes))
 
 
 def start(folder: Path, nodes: list[str]) -> dict[str, object]:
     """Start every daemon; return what a client must know."""
-    path = os.environ["PATH"] + ":/usr/sbin:/sbin"
-    missing = [name for name in PROGRAMS if shutil.which(name, path=path) is None]
-    if missing:
-        raise CannotStartError(
-            f"{', '.join(missing)} missing: install what .ci/debian-packages does"
-        )
-    os.environ["PATH"] = path
-    with_limits = can_limit_memory()
+    need(PROGRAMS)
+    with_limits, with_hostnames = can_limit_memory(), can_unshare("--uts", "--mount")
     write_configuration(folder, nodes, with_limits)
     start_munge(folder)
     start_database(folder)
@@ -164,7 +131,7 @@ def start(folder: Path, nodes: list[str]) -> dict[str, object]:
     until(folder, "scontrol", "ping")
     for name in nodes:
         slurmd = ["slurmd", "-D", "-N", name]
-        if os.geteuid() == 0:
+        if with_hostnames:
             slurmd = own_hostname(folder, name, slurmd)
         run_daemon(folder, *slurmd)
     first_job = ["srun", "--immediate=60", "-N", str(len(nodes)), "true"]
@@ -173,7 +140,7 @@ def start(folder: Path, nodes: list[str]) -> dict[str, object]:
         "slurm_conf": os.environ["SLURM_CONF"],
         "nodes": nodes,
         "limits_memory": with_limits,
-        "own_hostnames": os.geteuid() == 0,
+        "own_hostnames": with_hostnames,
     }
 
 
@@ -265,36 +232,6 @@ def start_database(folder: Path) -> None:
     command(*client, GRANT)
 
 
-def run_daemon(folder: Path, *arguments: str) -> None:
-    with open(folder / "daemons.log", "ab") as log:
-        subprocess.Popen(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-
-
-def command(*arguments: str) -> None:
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=PATIENCE_S)
-    if done.returncode:
-        last = (done.stderr or done.stdout).strip().splitlines()[-1:]
-        raise CannotStartError(f"{arguments[0]}: {' '.join(last)}")
-
-
-def until(folder: Path, *arguments: str) -> None:
-    """Repeat a command until it succeeds."""
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return command(*arguments)
-        except (CannotStartError, subprocess.TimeoutExpired) as error:
-            if time.monotonic() > deadline:
-                raise CannotStartError(f"{error} (logs: {folder})") from None
-        time.sleep(0.1)
-
-
 def free_ports(n: int) -> list[int]:
     """Return ports that nobody listens on."""
     with contextlib.ExitStack() as stack:
@@ -308,28 +245,6 @@ def can_limit_memory() -> bool:
     """Tell whether jobs can be put into control groups: root, and version 1 of them."""
     controllers = ("memory", "freezer", "cpuacct", "cpuset", "devices")
     return all(os.access(f"/sys/fs/cgroup/{one}/tasks", os.W_OK) for one in controllers)
-
-
-def kill_children() -> None:
-    """Kill and reap until there is no child: orphans of those killed are children by then."""
-    while True:
-        for pid in children():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        try:
-            os.waitpid(-1, 0)
-        except ChildProcessError:
-            return
-
-
-def children() -> list[int]:
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            parent = int(stat.read_text().rpartition(")")[2].split()[1])
-            if parent == os.getpid():
-                found.append(int(stat.parent.name))
-    return found
 
 
 def remove_control_groups(nodes: list[str]) -> None:

@@ -42,6 +42,15 @@ def test_jobs_are_accounted(slurm, tmp_path):
     assert rows == [{"State": "FAILED", "ExitCode": "3:0"}]
 
 
+def test_a_killed_job_leaves_no_zombie(slurm, tmp_path):
+    out = tmp_path / "out"
+    # The shell is killed with the job; its child has then no parent but the cluster's.
+    job = slurm.ask("sbatch", "--parsable", "-o", out, "--wrap", "sleep 1000 & echo $!; wait")
+    pid = int(slurm.wait_for(lambda: out.exists() and out.read_text(), "the job's child"))
+    slurm.ask("scancel", "--signal=KILL", "--full", job.strip())
+    slurm.wait_for(lambda: not Path(f"/proc/{pid}").exists(), "the end of the child")
+
+
 def belonging_to(cluster):
     """Return the processes whose command line or environment names the cluster's folder."""
     folder = os.path.dirname(cluster.env["SLURM_CONF"]).encode()
