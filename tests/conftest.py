@@ -69,7 +69,16 @@ def read_run():
 def workflow(tmp_path):
     """Run a workflow of `run_nodes` in a process of its own."""
 
-    def run(name, plugin="Linear", run_dir=None, launcher=(), check=True, settle=None, **spec):
+    def run(
+        name,
+        plugin="Linear",
+        run_dir=None,
+        launcher=(),
+        check=True,
+        enter=(),
+        settle=None,
+        **spec,
+    ):
         base = str(spec.pop("base", tmp_path / "work"))
         os.makedirs(base, exist_ok=True)
         log = tmp_path / "log.txt"
@@ -85,7 +94,7 @@ def workflow(tmp_path):
         script = tmp_path / "program.py"
         script.write_text("import run_nodes\nif __name__ == '__main__':\n    run_nodes.main()\n")
         done = subprocess.run(
-            [*(launcher or [sys.executable]), str(script), json.dumps(spec)],
+            [*enter, *(launcher or [sys.executable]), str(script), json.dumps(spec)],
             env=env,
             cwd=tmp_path,
             capture_output=True,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Slurm for the session; its tests are skipped, with the reason, where it can't start."""
+"""Real batch systems for the session; where one can't start, its tests are skipped and say why."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).with_name("local_slurm.py")
+HERE = Path(__file__).parent
 # Long enough for any loaded machine; nothing here is timed.
 PATIENCE_S = 90
 
 
 @dataclass(frozen=True)
-class Slurm:
-    """A running cluster.
+class Cluster:
+    """A running batch system.
 
     Attributes
     ----------
@@ -31,6 +31,8 @@ class Slurm:
         What a client's environment has beside its own; nipype wants to know who logs in.
     nodes : list of str
         Names of its nodes, all on this machine.
+    enter : list of str
+        The command by which a client reaches it, to be put in front of its own.
     limits_memory : bool
         Whether a job that takes more memory than it asked for is killed.
     own_hostnames : bool
@@ -39,19 +41,21 @@ class Slurm:
 
     env: dict[str, str]
     nodes: list[str]
-    limits_memory: bool
-    own_hostnames: bool
+    enter: tuple[str, ...] = ()
+    limits_memory: bool = False
+    own_hostnames: bool = True
 
     @property
     def nipype(self):
         """What the fixture `workflow` must be told for nipype to run on it."""
         # Each question to squeue costs nipype 0.2 s.
-        return {"env": self.env, "settle": self.wait_for_jobs, "poll_s": 0.5}
+        how = {"env": self.env, "enter": self.enter, "poll_s": 0.5}
+        return {**how, "settle": self.wait_for_jobs}
 
     def ask(self, *command):
         """Run a client; return what it prints."""
         return subprocess.run(
-            command,
+            [*self.enter, *command],
             env={**os.environ, **self.env},
             check=True,
             capture_output=True,
@@ -61,13 +65,11 @@ class Slurm:
 
     def jobs(self):
         """Return the state of each job that is waiting or running, by id."""
-        return dict(line.split() for line in self.ask("squeue", "-h", "-o", "%A %T").splitlines())
+        raise NotImplementedError
 
-    def accounts(self, job, fields):
-        """Return what accounting has of each attempt of a job, oldest first, a dict each."""
-        options = ["-D", "-X", "-n", "-P", "--noconvert", "-j", str(job), "-o", ",".join(fields)]
-        rows = self.ask("sacct", *options).splitlines()
-        return [dict(zip(fields, row.split("|"), strict=True)) for row in rows]
+    def cancel(self, job):
+        """Cancel a job, whatever its state."""
+        raise NotImplementedError
 
     def wait_for(self, condition, what):
         """Return the condition's value as soon as it holds."""
@@ -85,12 +87,40 @@ class Slurm:
         self.wait_for(lambda: not self.jobs(), "the end of all jobs")
 
 
+class Slurm(Cluster):
+    """A running Slurm, with accounting."""
+
+    def jobs(self):
+        return dict(line.split() for line in self.ask("squeue", "-h", "-o", "%A %T").splitlines())
+
+    def cancel(self, job):
+        self.ask("scancel", job)
+
+    def accounts(self, job, fields):
+        """Return what accounting has of each attempt of a job, oldest first, a dict each."""
+        options = ["-D", "-X", "-n", "-P", "--noconvert", "-j", str(job), "-o", ",".join(fields)]
+        rows = self.ask("sacct", *options).splitlines()
+        return [dict(zip(fields, row.split("|"), strict=True)) for row in rows]
+
+
+class GridEngine(Cluster):
+    """A running Grid Engine."""
+
+    def jobs(self):
+        # Two lines of heading, then number, priority, name, user, state ...
+        lines = self.ask("qstat", "-u", "*").splitlines()[2:]
+        return {line.split()[0]: line.split()[4] for line in lines}
+
+    def cancel(self, job):
+        self.ask("qdel", "-f", job)
+
+
 @contextlib.contextmanager
-def running_slurm():
-    """Run a cluster; it ends with this process, however that ends."""
-    folder = Path(tempfile.mkdtemp(prefix="nicarbon-slurm-"))
+def running(kind, script):
+    """Run a batch system; it ends with this process, however that ends."""
+    folder = Path(tempfile.mkdtemp(prefix="nicarbon-cluster-"))
     with subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(folder / "slurm")],
+        [sys.executable, str(HERE / script), str(folder / "cluster")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -100,32 +130,47 @@ def running_slurm():
         found = json.loads(answer) if answer.startswith("{") else {"cannot": answer}
         try:
             if "cannot" in found:
-                pytest.skip(f"no Slurm: {found['cannot']}")
+                pytest.skip(f"no {kind.__name__}: {found['cannot']}")
             ready = found["ready"]
-            conf, user = ready.pop("slurm_conf"), os.environ.get("LOGNAME", "user")
-            yield Slurm(env={"SLURM_CONF": conf, "LOGNAME": user}, **ready)
+            ready["env"]["LOGNAME"] = os.environ.get("LOGNAME", "user")
+            yield kind(**ready)
         finally:
             process.stdin.close()
             process.wait()
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def without_jobs(cluster):
+    """Lend a cluster to a test; no job of it is left afterwards."""
+    yield cluster
+    for job in cluster.jobs():
+        cluster.cancel(job)
+    cluster.wait_for_jobs()
+
+
 @pytest.fixture(scope="session")
 def slurm_session():
-    with running_slurm() as cluster:
+    with running(Slurm, "local_slurm.py") as cluster:
         yield cluster
 
 
 @pytest.fixture
-def another_slurm():
-    """What runs a further cluster, beside that of the session."""
-    return running_slurm
+def slurm(slurm_session):
+    yield from without_jobs(slurm_session)
 
 
 @pytest.fixture
-def slurm(slurm_session):
-    """The cluster, without a job when a test begins and when it has ended."""
-    yield slurm_session
-    for job in slurm_session.jobs():
-        slurm_session.ask("scancel", job)
-    slurm_session.wait_for_jobs()
+def another_slurm():
+    """What runs a further Slurm, beside that of the session."""
+    return lambda: running(Slurm, "local_slurm.py")
+
+
+@pytest.fixture(scope="session")
+def grid_engine_session():
+    with running(GridEngine, "local_sge.py") as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def grid_engine(grid_engine_session):
+    yield from without_jobs(grid_engine_session)

@@ -137,7 +137,7 @@ def start(folder: Path, nodes: list[str]) -> dict[str, object]:
     first_job = ["srun", "--immediate=60", "-N", str(len(nodes)), "true"]
     until(folder, *first_job)
     return {
-        "slurm_conf": os.environ["SLURM_CONF"],
+        "env": {"SLURM_CONF": os.environ["SLURM_CONF"]},
         "nodes": nodes,
         "limits_memory": with_limits,
         "own_hostnames": with_hostnames,
