@@ -11,6 +11,7 @@ import msgspec
 from nicarbon import curves, shares, timeline
 from nicarbon.accounts import METHODS, Account, accounts, in_use, shown, uncovered, weakest
 from nicarbon.intervals import Interval, length_s, union
+from nicarbon.jobs import Ending, endings
 from nicarbon.records import Cached, Driver, Host, NodeFile, RunFacts, SampleFile, Sensor
 from nicarbon.units import NS_PER_S
 
@@ -47,6 +48,16 @@ class SpanEnergy(msgspec.Struct, frozen=True):
         ``measured``, ``modelled`` or ``assumed``: the weakest of the sensors that it rests on.
     inputs_hash : str or None
         What the engine makes of the node's inputs.
+    ended_by : str or None
+        What ended a job, as its scheduler says it: see `nicarbon.records.JobFact`.
+    attempt : int
+        Which execution of its node this is, from 1; see `nicarbon.history` for this and the next.
+    wasted : bool
+        It did not deliver, and the node was executed again.
+    job : str or None
+        The batch job that was started for it, ``slurm 4711``.
+    queue_wait_s : float or None
+        How long that job waited in the scheduler's queue; None where it is not known.
     peak_memory_bytes : int or None
         The most that the process tree in which it ran was seen to hold: it may have held more
         between two looks. None where nobody looked.
@@ -73,6 +84,11 @@ class SpanEnergy(msgspec.Struct, frozen=True):
     index: int | None = None
     inputs_hash: str | None = None
     peak_memory_bytes: int | None = None
+    ended_by: str | None = None
+    attempt: int = 1
+    wasted: bool = False
+    job: str | None = None
+    queue_wait_s: float | None = None
 
 
 class HostEnergy(msgspec.Struct, frozen=True):
@@ -151,12 +167,15 @@ class _Host(msgspec.Struct, frozen=True):
         Spans below which a process ignored SIGCHLD.
     peaks : dict
         The most memory that each span was seen to hold, in bytes.
+    ended : dict
+        How jobs ended that are known to be over, by the key of their process.
     """
 
     method: str
     idle_power_w: float | None
     losing: set[str]
     peaks: dict[str, int]
+    ended: Mapping[str, Ending]
 
 
 class HostTime(msgspec.Struct, frozen=True):
@@ -210,8 +229,9 @@ def attribute(facts: RunFacts) -> Attribution:
     """
     hosts = []
     spans: list[SpanEnergy] = []
+    ended = endings(facts)
     for name, node_files, sample_files in _by_host(facts):
-        host, of_host = _attribute_host(name, node_files, sample_files)
+        host, of_host = _attribute_host(name, node_files, sample_files, ended)
         hosts.append(host)
         spans += of_host
     return Attribution(tuple(hosts), tuple(spans))
@@ -220,9 +240,10 @@ def attribute(facts: RunFacts) -> Attribution:
 def host_times(facts: RunFacts) -> dict[str, HostTime]:
     """Return when the run was on each host, and the host's energy in intervals."""
     times = {}
+    ended = endings(facts)
     for name, node_files, sample_files in _by_host(facts):
         readings = timeline.merge(sample_files)
-        ran = curves.executions(node_files, sample_files, readings)
+        ran = curves.executions(node_files, sample_files, readings, ended)
         times[name] = _host_time(node_files, sample_files, readings, ran)
     return times
 
@@ -248,10 +269,13 @@ def _host_time(
 
 
 def _attribute_host(
-    name: str, node_files: list[NodeFile], sample_files: list[SampleFile]
+    name: str,
+    node_files: list[NodeFile],
+    sample_files: list[SampleFile],
+    ended: Mapping[str, Ending],
 ) -> tuple[HostEnergy, list[SpanEnergy]]:
     readings = timeline.merge(sample_files)
-    ran = curves.executions(node_files, sample_files, readings)
+    ran = curves.executions(node_files, sample_files, readings, ended)
     time = _host_time(node_files, sample_files, readings, ran)
     window = time.window
     by_account = [
@@ -266,6 +290,7 @@ def _attribute_host(
         ),
         losing={span for reading in readings for span in reading.sample.sigchld_ignored},
         peaks=_peak_memory_bytes(readings),
+        ended=ended,
     )
     spans = [_span(e, ran, by_account, known) for e in ran.values()]
     spans += _never_called(node_files, known.method)
@@ -407,11 +432,20 @@ def _span(
         map_node=start.map_node,
         index=start.index,
         inputs_hash=end.inputs_hash if end else None,
+        ended_by=_ended_by(execution, host.ended),
         peak_memory_bytes=max(
             filter(None, (host.peaks.get(start.span), end.peak_memory_bytes if end else None)),
             default=None,
         ),
     )
+
+
+def _ended_by(execution: curves.Execution, ended: Mapping[str, Ending]) -> str | None:
+    """Return what ended the job of an execution that did not end well, where that is known."""
+    driver = execution.driver
+    if execution.outcome not in ("failed", "killed") or driver is None or driver not in ended:
+        return None
+    return ended[driver].how
 
 
 def _peak_memory_bytes(readings: Iterable[timeline.Reading]) -> dict[str, int]:

@@ -33,6 +33,8 @@ class Step(msgspec.Struct, frozen=True):
     waiting_s : float
         From then until it started: polling, and queueing for a processor. Negative where it
         started before an input had ended, by clocks of several hosts or when executed again.
+    queue_wait_s : float
+        The part of that in which its batch job waited for its scheduler.
     """
 
     node: str
@@ -41,6 +43,7 @@ class Step(msgspec.Struct, frozen=True):
     duration_s: float
     blocked_s: float
     waiting_s: float
+    queue_wait_s: float = 0.0
 
 
 class CriticalPath(msgspec.Struct, frozen=True):
@@ -59,6 +62,8 @@ class CriticalPath(msgspec.Struct, frozen=True):
     queued_s, idle_s : float
         The time of the run in which no node of the path ran, divided into that in which other
         nodes did and that in which none did.
+    queue_wait_s : float
+        The part of the waiting that was in a scheduler's queue: a sum over the steps.
     """
 
     steps: tuple[Step, ...]
@@ -71,6 +76,7 @@ class CriticalPath(msgspec.Struct, frozen=True):
     after_s: float
     queued_s: float
     idle_s: float
+    queue_wait_s: float = 0.0
 
 
 def measured_times(graph: nx.DiGraph) -> dict[str, Interval]:
@@ -175,9 +181,11 @@ def critical_path(graph: nx.DiGraph, times: Times, window: Interval | None) -> C
         done = times[path[i - 1]][1] if i else start
         # The node before on the path is among those that it waits for: done <= inputs.
         inputs = max(ready[name] or done, done) if i else start
+        queue_wait_s = min(_queue_wait_s(graph, name), max(start - inputs, 0) / NS_PER_S)
         lengths = (start - first, end - start, inputs - done, start - inputs)
+        at_s, for_s, blocked_s, waiting_s = (length / NS_PER_S for length in lengths)
         stage = graph.nodes[name]["stage"]
-        steps.append(Step(name, stage, *(length / NS_PER_S for length in lengths)))
+        steps.append(Step(name, stage, at_s, for_s, blocked_s, waiting_s, queue_wait_s))
     on_path = union(times[name] for name in path)
     gaps = without([(first, last)], on_path)
     idle = without(gaps, union(times.values()))
@@ -192,7 +200,15 @@ def critical_path(graph: nx.DiGraph, times: Times, window: Interval | None) -> C
         after_s=(last - times[path[-1]][1]) / NS_PER_S if path else 0.0,
         queued_s=length_s(gaps) - length_s(idle),
         idle_s=length_s(idle),
+        queue_wait_s=sum(step.queue_wait_s for step in steps),
     )
+
+
+def _queue_wait_s(graph: nx.DiGraph, name: str) -> float:
+    """Return how long the job of a node's last execution waited; 0 where that is not known."""
+    spans = [span for span in graph.nodes[name].get("spans", ()) if span.outcome != "cached"]
+    last = max(spans, key=lambda span: span.attempt, default=None)
+    return (last.queue_wait_s or 0.0) if last is not None else 0.0
 
 
 def _length(times: Times, name: str) -> int:

@@ -7,7 +7,7 @@ ended); readings in between only say when it was used.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -66,7 +66,10 @@ class Piece(msgspec.Struct, frozen=True):
 
 
 def executions(
-    node_files: Sequence[NodeFile], sample_files: Sequence[SampleFile], readings: Sequence[Reading]
+    node_files: Sequence[NodeFile],
+    sample_files: Sequence[SampleFile],
+    readings: Sequence[Reading],
+    over: Container[str] = (),
 ) -> dict[str, Execution]:
     """Return the executions on one host by their span.
 
@@ -76,28 +79,30 @@ def executions(
         Those of the host.
     readings : sequence of Reading
         Its merged timeline, for the beats of running nodes.
+    over : container of str, optional
+        Keys of drivers and jobs that are known to be no more, whatever their files say.
     """
     beats: dict[str, list[Point]] = {}
     for reading in readings:
         for span, cpu_s in reading.sample.spans.items():
             beats.setdefault(span, []).append((reading.sample.t_monotonic_ns, cpu_s))
-    gone = {line.span: line.t_monotonic_ns for file in sample_files for line in file.gone}
+    gone = _gone(sample_files)
     ended = _ended_drivers(node_files, sample_files)
     found: dict[str, Execution] = {}
     for file in node_files:
         driver = driver_of(file)
-        over = driver in ended if driver is not None else bool(ended)
+        is_over = driver in ended or driver in over if driver is not None else bool(ended)
         ends = {line.span: line for line in file.lines if isinstance(line, End)}
         starts = [line for line in file.lines if isinstance(line, Start)]
         for start in starts:
             if start.span in found:
                 continue
             end = ends.get(start.span)
-            points = _points(start, end, beats.get(start.span, ()), gone.get(start.span))
+            points = _points(start, end, beats.get(start.span, ()), gone.get(start.span, ()))
             if end is not None:
                 outcome = end.outcome
             else:
-                outcome = "killed" if over or start.span in gone else "running"
+                outcome = "killed" if is_over or start.span in gone else "running"
             found[start.span] = Execution(
                 start, end, file.process, driver, outcome, points[-1][0], points
             )
@@ -126,8 +131,21 @@ def _ended_drivers(node_files: Sequence[NodeFile], sample_files: Sequence[Sample
     }
 
 
+def _gone(sample_files: Iterable[SampleFile]) -> dict[str, list[tuple[int, int]]]:
+    """Return by span when samplers found its process gone, and since when they had looked."""
+    gone: dict[str, list[tuple[int, int]]] = {}
+    for file in sample_files:
+        for line in file.gone:
+            found = (line.t_monotonic_ns, file.host.t_monotonic_ns)
+            gone.setdefault(line.span, []).append(found)
+    return gone
+
+
 def _points(
-    start: Start, end: End | None, beats: Iterable[Point], gone_ns: int | None
+    start: Start,
+    end: End | None,
+    beats: Iterable[Point],
+    gone: Iterable[tuple[int, int]],
 ) -> tuple[Point, ...]:
     """Return an execution's own curve: it never falls and never exceeds the exact total."""
     first_ns = start.t_monotonic_ns
@@ -140,8 +158,11 @@ def _points(
             points.append((t_ns, min(max(cpu_s, points[-1][1]), total_s)))
     if last_ns is not None:
         points.append((last_ns, total_s))
-    elif gone_ns is not None and gone_ns > points[-1][0]:
-        points.append((gone_ns, points[-1][1]))
+    else:
+        # A sampler that came later, a next attempt's, found it gone long after it had ended.
+        known = [t_ns for t_ns, since_ns in gone if since_ns <= points[-1][0] < t_ns]
+        if known:
+            points.append((min(known), points[-1][1]))
     return tuple(points)
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -24,6 +24,10 @@ class Detail(msgspec.Struct, frozen=True):
         Memory that it asked for, in GB as its engine counts them.
     inputs_hash : str or None
         What its engine makes of its inputs: the same hash, the same result.
+    n_attempts : int
+        How often it was executed; 0 where it was only found in the cache.
+    ended_by : str or None
+        What ended the batch job of its last execution, where that was not its own end.
     earlier_energy_j, earlier_energy_low_j, earlier_energy_high_j : float or None
         What a node that was only found in the cache once used, with its range; None where no
         earlier run was looked up, or none knows it.
@@ -34,6 +38,8 @@ class Detail(msgspec.Struct, frozen=True):
     n_procs: int | None = None
     mem_gb: float | None = None
     inputs_hash: str | None = None
+    n_attempts: int = 0
+    ended_by: str | None = None
     earlier_energy_j: float | None = None
     earlier_energy_low_j: float | None = None
     earlier_energy_high_j: float | None = None
@@ -42,7 +48,7 @@ class Detail(msgspec.Struct, frozen=True):
 
 COLUMNS = Detail.__struct_fields__
 # What the run itself says; the rest comes from earlier runs.
-GIVEN = COLUMNS[:3]
+GIVEN = COLUMNS[:5]
 
 
 def details(
@@ -67,8 +73,19 @@ def details(
     found = {}
     for name, executions in of_node.items():
         node = described.get(name) or described.get(executions[0].map_node or "", nothing)
-        cost = earlier.get(name, Cost())
-        found[name] = Detail(
-            node.n_procs, node.mem_gb, last_hash(executions), *msgspec.structs.astuple(cost)
-        )
+        found[name] = detail(node, executions, earlier.get(name, Cost()))
     return found
+
+
+def detail(node: Node, spans: Sequence[SpanEnergy], earlier: Cost | None = None) -> Detail:
+    """Describe one node by its executions, if any."""
+    ran = [span for span in spans if span.outcome != "cached"]
+    last = max(ran, key=lambda span: span.attempt, default=None)
+    return Detail(
+        node.n_procs,
+        node.mem_gb,
+        last_hash(spans),
+        len(ran),
+        last.ended_by if last is not None else None,
+        *msgspec.structs.astuple(earlier or Cost()),
+    )

@@ -12,10 +12,11 @@ import msgspec
 import networkx as nx
 
 from nicarbon.attribution import SpanEnergy
+from nicarbon.details import GIVEN, detail
 from nicarbon.entities import entities
 from nicarbon.grouping import BY, check, label
 from nicarbon.records import Graph, Node
-from nicarbon.rows import clock_offsets, fold_one, last_hash, outcome
+from nicarbon.rows import clock_offsets, fold_one, outcome
 
 MISSING = "missing"
 # What `executed_graph` and `fold` return, for annotations outside this home of networkx.
@@ -46,9 +47,9 @@ def executed_graph(
     Returns
     -------
     networkx.DiGraph
-        A node's attributes are those of `nicarbon.records.Node`, of `nicarbon.rows.Row` and of
-        `nicarbon.entities.Entities`, `outcome` (``missing`` where nothing was recorded),
-        `inputs_hash` (of its last execution), `hosts` (names) and `spans`. An element of a
+        A node's attributes are those of `nicarbon.records.Node`, of `nicarbon.rows.Row`, of
+        `nicarbon.details.Detail` and of `nicarbon.entities.Entities`, `outcome` (``missing``
+        where nothing was recorded), `hosts` (names) and `spans`. An element of a
         MapNode is a node between the MapNode's sources and the MapNode, which collects its
         result; these edges have ``element=True``, and their number depends on the data.
     """
@@ -97,6 +98,8 @@ def _attributes(
 ) -> dict[str, Any]:
     attributes = msgspec.structs.asdict(node)
     attributes |= msgspec.structs.asdict(fold_one(node.name, spans, offsets))
+    described = detail(node, spans)
+    attributes |= {key: getattr(described, key) for key in GIVEN}
     attributes |= msgspec.structs.asdict(entities(node.name, node.iterables))
     del attributes["name"]
     return attributes | {
@@ -104,7 +107,6 @@ def _attributes(
         "outcome": outcome(spans) if spans else MISSING,
         "spans": tuple(spans),
         "n_missing": int(not spans),
-        "inputs_hash": last_hash(spans),
     }
 
 

@@ -44,6 +44,11 @@ def count(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
+def with_how(span: SpanEnergy) -> str:
+    """Name an execution's node, and what ended its job where that is known."""
+    return f"{span.node} ({span.ended_by})" if span.ended_by else span.node
+
+
 def is_known(host: HostEnergy) -> bool:
     """Tell whether any reading covers any of the host's time: without, its 0 J mean nothing."""
     return bool(host.sensors) and (host.energy_j > 0 or host.uncovered_s < host.duration_s)
@@ -82,6 +87,7 @@ def _lost(facts: RunFacts) -> Iterable[str]:
     ends = [
         {line.event: line.outcome for line in file.lines if isinstance(line, Driver)}
         for file in facts.node_files
+        if file.job is None
     ]
     ends = [end for end in ends if end]
     if not all("end" in end for end in ends) or not ends:
@@ -90,7 +96,12 @@ def _lost(facts: RunFacts) -> Iterable[str]:
     for word in sorted(str(o) for o in outcomes):
         yield "the pipeline failed" if word == "failed" else f"the pipeline was {word}"
     if ends and all("end" in end for end in ends):
-        names = sorted({f.host.hostname or f.host.host for f in facts.sample_files if not f.close})
+        # A job that is killed has its sampler killed with it, and that is said of the job.
+        of_jobs = {file.process.key for file in facts.node_files if file.job is not None}
+        early = [
+            f.host for f in facts.sample_files if not f.close and f.host.driver not in of_jobs
+        ]
+        names = sorted({host.hostname or host.host for host in early})
         if names:
             yield f"the sampler ended early on {some(names)}"
     if facts.n_skipped_lines:
@@ -129,7 +140,8 @@ def _nodes(
     for span in attribution.spans:
         by_node.setdefault(span.node, []).append(span)
     outcomes = {node: outcome(spans) for node, spans in sorted(by_node.items())}
-    killed = [node for node, word in outcomes.items() if word == "killed"]
+    last = {node: max(spans, key=lambda span: span.attempt) for node, spans in by_node.items()}
+    killed = [with_how(last[node]) for node, word in outcomes.items() if word == "killed"]
     if killed:
         yield f"{count(len(killed), 'node')} killed, counted until then: {some(killed)}"
     running = [node for node, word in outcomes.items() if word == "running"]

@@ -24,6 +24,7 @@ from nicarbon.records import (
     Graph,
     Host,
     Job,
+    JobFacts,
     NodeFile,
     Process,
     RunFacts,
@@ -31,14 +32,18 @@ from nicarbon.records import (
     Sample,
     SampleFile,
     Start,
+    Submitted,
     Unmetered,
 )
 
-_node_decoder = msgspec.json.Decoder(Process | Driver | Job | Start | End | Cached)
+_node_decoder = msgspec.json.Decoder(
+    Process | Driver | Job | Submitted | Unmetered | Start | End | Cached
+)
 _sample_decoder = msgspec.json.Decoder(Host | Sample | Gone | Close)
 _graph_decoder = msgspec.json.Decoder(Graph)
 _info_decoder = msgspec.json.Decoder(RunInfo)
 _unmetered_decoder = msgspec.json.Decoder(Unmetered)
+_jobs_decoder = msgspec.json.Decoder(JobFacts)
 
 # ValueError: bytes that are no UTF-8, or integers of thousands of digits.
 _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -101,6 +106,7 @@ def _read_folder(folder: Path, files: RecordFiles) -> RunFacts:
     sample_names = [name for name in names if _is_record_file(name, "samples")]
     graph_names = [name for name in names if _is_whole_file(name, "graph")]
     unmetered_names = [name for name in names if _is_whole_file(name, "unmetered")]
+    jobs_names = [name for name in names if _is_whole_file(name, "jobs")]
     if "run.json" not in names and not node_names and not sample_names:
         raise RunFolderError(
             f"{folder}: is not a run folder (it holds no run.json); "
@@ -113,7 +119,8 @@ def _read_folder(folder: Path, files: RecordFiles) -> RunFacts:
         n_skipped += info is None
     graphs = [_read_whole(folder / name, files, _graph_decoder) for name in graph_names]
     unmetered = [_read_whole(folder / name, files, _unmetered_decoder) for name in unmetered_names]
-    n_skipped += graphs.count(None) + unmetered.count(None)
+    jobs = [_read_whole(folder / name, files, _jobs_decoder) for name in jobs_names]
+    n_skipped += graphs.count(None) + unmetered.count(None) + jobs.count(None)
     node_files = []
     for name in node_names:
         node_file, n = _read_nodes(folder / name, files)
@@ -129,7 +136,12 @@ def _read_folder(folder: Path, files: RecordFiles) -> RunFacts:
         graphs=tuple(graph for graph in graphs if graph is not None),
         node_files=_with_drivers(node_files),
         sample_files=tuple(sample_files),
-        unmetered=tuple(record for record in unmetered if record is not None),
+        unmetered=tuple(
+            record
+            for record in (*unmetered, *(line for file in node_files for line in file.lines))
+            if isinstance(record, Unmetered)
+        ),
+        job_facts=tuple(record for record in jobs if record is not None),
         n_skipped_lines=n_skipped,
     )
 

@@ -166,19 +166,97 @@ class Job(msgspec.Struct, frozen=True, tag="job", tag_field="kind"):
     restart: int = 0
 
 
-class Unmetered(msgspec.Struct, frozen=True):
-    """``unmetered-*.json``: a job ran its node without nicarbon.
+class Submitted(msgspec.Struct, frozen=True, tag="submitted", tag_field="kind"):
+    """The driver gave a node to a scheduler.
+
+    Attributes
+    ----------
+    node : str
+        The node's unique name in the executed graph.
+    t_monotonic_ns, t_unix_ns : int
+        When; where a whole graph is handed over at once, when that began.
+    scheduler, job_id : str
+        As in `Job`; `job_id` is empty where the driver is not told it, as with whole graphs.
+    """
+
+    node: str
+    t_monotonic_ns: int
+    t_unix_ns: int
+    scheduler: str = ""
+    job_id: str = ""
+
+
+class JobFact(msgspec.Struct, frozen=True):
+    """What a scheduler says of one attempt of a job.
+
+    Attributes
+    ----------
+    job_id : str
+        The job's number there.
+    state : str
+        In the scheduler's words.
+    how : str or None
+        ``time limit``, ``cancelled``, ``out of memory``, ``node failure``, ``requeued``,
+        ``preempted``, ``resource limit`` or ``failed``; None where it ended as it should, goes on,
+        or the scheduler does not say.
+    over : bool
+        Whether the attempt has ended.
+    exit_code : str
+        In the scheduler's form.
+    hostname : str
+        Where it ran: the scheduler's name of a host.
+    t_submit_unix_s, t_start_unix_s, t_end_unix_s : float or None
+        By the scheduler's clock, in whole seconds.
+    """
+
+    job_id: str
+    state: str = ""
+    how: str | None = None
+    over: bool = False
+    exit_code: str = ""
+    hostname: str = ""
+    t_submit_unix_s: float | None = None
+    t_start_unix_s: float | None = None
+    t_end_unix_s: float | None = None
+
+
+class JobFacts(msgspec.Struct, frozen=True):
+    """``jobs-*.json``: the answer of a scheduler.
+
+    Attributes
+    ----------
+    scheduler : str
+        As in `Job`.
+    t_unix_ns : int
+        When it was asked.
+    jobs : tuple of JobFact
+        What it said, the attempts of a job in their order.
+    schema_version : str
+        Version of the format.
+    """
+
+    scheduler: str
+    t_unix_ns: int
+    jobs: tuple[JobFact, ...] = ()
+    schema_version: str = SCHEMA_VERSION
+
+
+class Unmetered(msgspec.Struct, frozen=True, tag="unmetered", tag_field="kind"):
+    """A node ran without nicarbon.
+
+    A job leaves it as ``unmetered-*.json``, as it can't have a file like other processes; a driver
+    that knows beforehand writes it as a line of its own file.
 
     Attributes
     ----------
     node : str
         The node's unique name in the executed graph.
     hostname : str
-        Where.
+        Where; in a driver's line the driver's host.
     interpreter : str
-        The Python that could not import nicarbon.
+        The Python that could not import nicarbon; empty where it is not known.
     reason : str
-        What the import raised.
+        Why.
     t_unix_ns : int
         When.
     schema_version : str
@@ -504,7 +582,7 @@ class NodeFile(msgspec.Struct, frozen=True):
     """One ``nodes-*.jsonl``: the process, and its records in order of writing."""
 
     process: Process
-    lines: tuple[Driver | Job | Start | End | Cached, ...]
+    lines: tuple[Driver | Job | Submitted | Unmetered | Start | End | Cached, ...]
 
     @property
     def job(self) -> Job | None:
@@ -529,4 +607,5 @@ class RunFacts(msgspec.Struct, frozen=True):
     node_files: tuple[NodeFile, ...] = ()
     sample_files: tuple[SampleFile, ...] = ()
     unmetered: tuple[Unmetered, ...] = ()
+    job_facts: tuple[JobFacts, ...] = ()
     n_skipped_lines: int = 0

@@ -49,6 +49,12 @@ class Row(msgspec.Struct, frozen=True):
         The weakest method that the energy rests on; None without energy.
     peak_memory_bytes : int or None
         The most that the process tree of any one execution was seen to hold.
+    wasted_j : float or None
+        The part of the energy that went into executions that did not deliver and were done again;
+        None where no energy is known.
+    queue_wait_s : float or None
+        The sum of the times that jobs waited in a scheduler's queue, in no duration; None where
+        none was a job, or the wait of none is known.
     """
 
     name: str
@@ -65,6 +71,8 @@ class Row(msgspec.Struct, frozen=True):
     n_failed: int
     method: str | None
     peak_memory_bytes: int | None = None
+    wasted_j: float | None = None
+    queue_wait_s: float | None = None
 
 
 COLUMNS = Row.__struct_fields__
@@ -138,7 +146,15 @@ def fold_one(name: str, spans: Iterable[SpanEnergy], offsets: Mapping[str, float
         peak_memory_bytes=max(
             (s.peak_memory_bytes for s in spans if s.peak_memory_bytes is not None), default=None
         ),
+        wasted_j=None if energy_j is None else fsum(s.energy_j or 0.0 for s in spans if s.wasted),
+        queue_wait_s=_summed(s.queue_wait_s for s in spans),
     )
+
+
+def _summed(values: Iterable[float | None]) -> float | None:
+    """Return the sum of what is known; None where nothing is."""
+    known = [value for value in values if value is not None]
+    return fsum(known) if known else None
 
 
 def energy_range(spans: Iterable[SpanEnergy]) -> tuple[float | None, float | None, float | None]:

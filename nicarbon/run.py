@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from math import fsum
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from nicarbon.attribution import Attribution, HostEnergy, SpanEnergy, attribute
+from nicarbon.batch_notes import batch_notes, explained
 from nicarbon.carbon.intensity import Intensity, given
 from nicarbon.carbon.price import Price, carbon_g, priced
 from nicarbon.carbon.stored import read_price, write_price
@@ -28,6 +29,7 @@ from nicarbon.details import Detail, details
 from nicarbon.earlier import Saved, saved
 from nicarbon.errors import PriceError
 from nicarbon.grouping import check, label
+from nicarbon.history import Queue, queue, with_history
 from nicarbon.notes import is_known, notes
 from nicarbon.reader import read_run
 from nicarbon.records import Graph, Node, RunFacts
@@ -71,6 +73,8 @@ class Summary(msgspec.Struct, frozen=True):
         What else is known of each node, by its name; empty unless a row is a node.
     saved : Saved or None
         What the cached nodes once cost; None where there are none, or it was not looked up.
+    queue : Queue or None
+        How long jobs waited for their scheduler; None where no node ran as a job.
     """
 
     schema_version: str
@@ -89,6 +93,7 @@ class Summary(msgspec.Struct, frozen=True):
     price: Price | None = None
     details: dict[str, Detail] = {}
     saved: Saved | None = None
+    queue: Queue | None = None
 
     @property
     def n_missing(self) -> int:
@@ -142,7 +147,7 @@ class Run:
     @cached_property
     def attribution(self) -> Attribution:
         """Joules of every node execution, and the account of every host."""
-        return attribute(self.facts)
+        return with_history(attribute(self.facts), self.facts)
 
     @cached_property
     def _graph(self) -> Graph:
@@ -366,11 +371,12 @@ class Run:
             rows=tuple(priced(row, self.chosen_price) for row in rows),
             total=priced(fold_one(TOTAL, attribution.spans, self._offsets), self.chosen_price),
             missing=missing,
-            notes=notes(self.facts, attribution, missing, self._wholes(rules))
+            notes=self._notes(missing, self._wholes(rules))
             + ((self.price_problem,) if self.price_problem else ()),
             price=self.chosen_price,
             details=details(self._graph, attribution.spans, costs) if by == "node" else {},
             saved=cache,
+            queue=queue(attribution.spans),
         )
 
     def bottlenecks(self, stages_file: str | Path | None = None) -> Bottlenecks:
@@ -386,7 +392,7 @@ class Run:
         from nicarbon.bottleneck import bottlenecks
 
         graph = self.executed(stages_file)
-        said = notes(self.facts, self.attribution, self._missing(), ())
+        said = self._notes(self._missing(), ())
         return bottlenecks(self.facts, self.attribution, graph, path=str(self.path), notes=said)
 
     def _naming(
@@ -402,6 +408,14 @@ class Run:
         nodes = self.executed(stages_file).nodes
         names = {name: label(by, data[by]) for name, data in nodes(data=True)}
         return lambda span: names[span.node]
+
+    def _notes(self, missing: Sequence[str], wholes: Sequence[str]) -> tuple[str, ...]:
+        of_jobs = explained(self.facts)
+        rest = [name for name in missing if name not in of_jobs]
+        return (
+            *notes(self.facts, self.attribution, rest, wholes),
+            *batch_notes(self.facts, self.attribution.spans),
+        )
 
     def _missing(self) -> tuple[str, ...]:
         spans = self.attribution.spans

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
 import sys
 
@@ -11,6 +12,7 @@ from rich.filesize import decimal
 
 from nicarbon.cli.summary import expand
 from nicarbon.errors import RunFolderError
+from nicarbon.meter.accounting import ask_for_run
 from nicarbon.meter.gather import Gathered, GatherError, gather, unpack
 from nicarbon.notes import count, some
 from nicarbon.reports.cells import clean
@@ -65,6 +67,9 @@ def run(args: argparse.Namespace) -> int:
     left = False
     for path in paths:
         try:
+            # How jobs ended that could not say it themselves, while the scheduler still knows.
+            with contextlib.suppress(OSError):
+                ask_for_run(path)
             done = gather(path, args.force)
         except GatherError as error:
             failed.append(str(error))

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nicarbon.engines.nipype_graph import envelop, workflow_name
-from nicarbon.engines.nipype_node import Envelope, plain
+from nicarbon.engines.nipype_observe import ask_for_jobs, observed
 from nicarbon.engines.nipype_script import scripts_metered
 from nicarbon.meter import messages, span
 from nicarbon.meter.recorder import RunContext
@@ -98,6 +98,7 @@ class Metered:
             outcome = "failed"
             raise
         finally:
+            ask_for_jobs(plugin, session.run_dir)
             if self._nicarbon_session is None:
                 session.stop(outcome)
                 _report(session)
@@ -148,30 +149,8 @@ def _run_metered(
     except Exception as error:
         messages.fail(error)
         return plugin.run(graph, config, updatehash=updatehash)
-    _observe(plugin, context)
-    try:
-        with scripts_metered(plugin):
-            return plugin.run(metered_graph, config, updatehash=updatehash)
-    finally:
-        for hook in ("_task_finished_cb", "_report_crash"):
-            vars(plugin).pop(hook, None)
-
-
-def _observe(plugin: Any, context: RunContext) -> None:
-    """Shadow two methods of this plugin object: cached nodes are seen, crash files stay plain."""
-    finished = getattr(plugin, "_task_finished_cb", None)
-    if finished is not None:
-
-        def task_finished(jobid: int, cached: bool = False) -> Any:
-            node = plugin.procs[jobid]
-            if cached and type(node) is Envelope:
-                node._nicarbon_found()
-            return finished(jobid, cached=True) if cached else finished(jobid)
-
-        plugin._task_finished_cb = task_finished
-    report = getattr(plugin, "_report_crash", None)
-    if report is not None:
-        plugin._report_crash = lambda node, result=None: report(plain(node), result=result)
+    with observed(plugin, context), scripts_metered(plugin):
+        return plugin.run(metered_graph, config, updatehash=updatehash)
 
 
 def _open_session(

@@ -31,6 +31,7 @@ def _nicarbon(unmetered, arguments):
     import os, sys
     try:
         from nicarbon.engines.nipype_job import activate
+        activate(**arguments)
     except Exception as error:
         try:
             import json, socket, time
@@ -46,8 +47,6 @@ def _nicarbon(unmetered, arguments):
             os.rename(path + ".part", path)
         except Exception as problem:
             sys.stderr.write("nicarbon: not here, and this node runs unmetered: %s\\n" % problem)
-    else:
-        activate(**arguments)
 
 
 """
@@ -133,7 +132,7 @@ def add_prelude(script: str, envelope: Envelope) -> None:
         "sampler_args": context.sampler_args,
         "submitted_in": [tuple(place)[:2] for place in scheduler.places()],
     }
-    unmetered = {"schema_version": SCHEMA_VERSION, "node": name}
+    unmetered = {"kind": "unmetered", "schema_version": SCHEMA_VERSION, "node": name}
     # ASCII, whatever the names hold and whatever the interpreter takes a file's encoding to be.
     call = f"_nicarbon({unmetered!a}, {arguments!a})\ndel _nicarbon\n\n"
     with open(script, "rb") as file:

@@ -189,18 +189,33 @@ class Meter:
 
         Parameters are those of `begin` and `end`.
         """
-        record: dict[str, Any] = {
-            "kind": "cached",
-            "node": node,
-            "t_monotonic_ns": time.monotonic_ns(),
-            "t_unix_ns": time.time_ns(),
-        }
+        record: dict[str, Any] = {}
         if map_node is not None:
             record["map_node"] = map_node
             record["index"] = index
         if inputs_hash is not None:
             record["inputs_hash"] = inputs_hash
-        self._write(record)
+        self.note("cached", node, (time.monotonic_ns(), time.time_ns()), record)
+
+    def note(
+        self, kind: str, node: str, times_ns: tuple[int, int], record: dict[str, Any]
+    ) -> None:
+        """Record something of a node that is no execution.
+
+        Parameters
+        ----------
+        kind : str
+            Of the record.
+        node : str
+            Unique name of the node.
+        times_ns : (int, int)
+            When, by the monotonic clock and as Unix time.
+        record : dict
+            What else there is to say.
+        """
+        monotonic_ns, unix_ns = times_ns
+        when = {"t_monotonic_ns": monotonic_ns, "t_unix_ns": unix_ns}
+        self._write({"kind": kind, "node": node, **when, **record})
 
     def close(self) -> None:
         """Close what is kept open between nodes; a later node opens it again."""

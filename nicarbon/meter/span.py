@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 from nicarbon.meter.messages import fail
 from nicarbon.meter.recorder import Meter, RunContext, Span
@@ -59,6 +60,31 @@ def cached(
     """Record a node whose result the engine found without calling it. Never raises."""
     try:
         meter_of(context).cached(node, map_node, index, inputs_hash)
+    except Exception as error:
+        fail(error)
+
+
+def submitted(
+    context: RunContext,
+    node: str,
+    times_ns: tuple[int, int],
+    scheduler: str = "",
+    job_id: str = "",
+) -> None:
+    """Record that a node was given to a scheduler, and when (monotonic, Unix). Never raises."""
+    try:
+        record = {"scheduler": scheduler, "job_id": job_id}
+        meter_of(context).note("submitted", node, times_ns, record)
+    except Exception as error:
+        fail(error)
+
+
+def unmetered(context: RunContext, node: str, hostname: str, reason: str) -> None:
+    """Record that a node runs without nicarbon, and why. Never raises."""
+    try:
+        times_ns = time.monotonic_ns(), time.time_ns()
+        record = {"hostname": hostname, "reason": reason}
+        meter_of(context).note("unmetered", node, times_ns, record)
     except Exception as error:
         fail(error)
 

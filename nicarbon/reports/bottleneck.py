@@ -190,7 +190,8 @@ def time_parts(path: CriticalPath) -> tuple[tuple[str, float], ...]:
         ("before the path", path.before_s),
         ("nodes of the path", path.busy_s),
         ("waiting for other inputs", path.blocked_s),
-        ("waiting to be started", path.waiting_s),
+        *([("waiting in the scheduler's queue", path.queue_wait_s)] if path.queue_wait_s else []),
+        ("waiting to be started", path.waiting_s - path.queue_wait_s),
         ("after the path", path.after_s),
         *([("overlap", -path.overlap_s)] if path.overlap_s else []),
     )

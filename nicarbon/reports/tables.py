@@ -47,6 +47,7 @@ def document(summary: Summary) -> dict[str, Any]:
         "rows": [msgspec.structs.asdict(row) | _detail(summary, row.name) for row in summary.rows],
         "total": msgspec.structs.asdict(summary.total),
         "cache": _cache(summary),
+        "queue": None if summary.queue is None else msgspec.structs.asdict(summary.queue),
     }
 
 

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from nicarbon.accounts import METHODS
 from nicarbon.attribution import HostEnergy
+from nicarbon.history import Queue
 from nicarbon.notes import count, is_known
 from nicarbon.reports.cells import (
     MARK,
@@ -124,6 +125,8 @@ def _show(console: Console, summary: Summary, narrow: bool) -> None:
         console.print(Text(f"all {len(summary.hosts)} hosts: {_coverage(summary)}"))
     if summary.saved is not None:
         console.print(Text(saved_line(summary.saved)))
+    if summary.queue is not None:
+        console.print(Text(clean(queue_line(summary.queue))))
     if summary.price is not None:
         console.print(Text(clean(f"CO2e at {summary.price}")))
     if _is_marked(summary):
@@ -198,6 +201,19 @@ def _add_hosts(table: Table, name: str, hosts: Sequence[HostEnergy], sensors: st
         sensors,
     )
     table.add_row(*(Text(clean(cell)) for cell in cells))
+
+
+def queue_line(queue: Queue) -> str:
+    """Say how long jobs waited, which is in no duration of the table."""
+    parts = []
+    if queue.n_jobs:
+        parts.append(
+            f"{count(queue.n_jobs, 'job')} waited {format_duration(queue.total_s)} in all before "
+            f"they ran, at most {format_duration(queue.longest_s)} ({queue.longest})"
+        )
+    if queue.n_unknown:
+        parts.append(f"the wait of {count(queue.n_unknown, 'job')} is not known")
+    return f"queue: {'; '.join(parts)}"
 
 
 def _coverage(summary: Summary) -> str:

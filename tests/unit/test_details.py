@@ -19,7 +19,7 @@ def test_what_a_node_asked_for_and_its_inputs(run_folders):
     ]
     earlier = {"wf.a": Cost(9.0, 8.0, 10.0, "modelled")}
     assert details(GRAPH, spans, earlier) == {
-        "wf.a": Detail(2, 0.5, "0a", 9.0, 8.0, 10.0, "modelled"),
-        "wf.m[3]": Detail(None, 4.0, "0b"),
-        "wf.lost": Detail(),
+        "wf.a": Detail(2, 0.5, "0a", 1, None, 9.0, 8.0, 10.0, "modelled"),
+        "wf.m[3]": Detail(None, 4.0, "0b", 1),
+        "wf.lost": Detail(n_attempts=1),
     }

@@ -24,12 +24,16 @@ ROW = [
     "n_failed",
     "method",
     "peak_memory_bytes",
+    "wasted_j",
+    "queue_wait_s",
 ]
 NODE = [
     *ROW,
     "n_procs",
     "mem_gb",
     "inputs_hash",
+    "n_attempts",
+    "ended_by",
     "earlier_energy_j",
     "earlier_energy_low_j",
     "earlier_energy_high_j",
@@ -61,6 +65,7 @@ TOP = [
     "rows",
     "total",
     "cache",
+    "queue",
 ]
 
 
