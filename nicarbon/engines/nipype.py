@@ -122,7 +122,8 @@ def meter_every_workflow(workflow_class: Any, session: Session) -> None:
         if span.inside_node():
             return original(self, plugin, plugin_args, updatehash)
         plugin, made = _resolve(plugin, plugin_args)
-        if isinstance(plugin, str):  # nipype itself says best what is wrong with it.
+        if isinstance(plugin, str):  # What follows is nipype's own error.
+            messages.say(_no_plugin(plugin))
             return original(self, plugin, plugin_args, updatehash)
         metered = Metered(_unwrap(plugin), _no_session, session)
         if made:
@@ -183,9 +184,19 @@ def _by_name(name: str, plugin_args: dict[str, Any]) -> Any:
 
     kind = getattr(plugins, f"{name}Plugin", None)
     if kind is None:
-        known = sorted(n[: -len("Plugin")] for n in dir(plugins) if n.endswith("Plugin"))
-        raise ValueError(f"nipype has no plugin {name!r}; it has {', '.join(known)}")
+        raise ValueError(_no_plugin(name))
     return kind(plugin_args=plugin_args)
+
+
+def _no_plugin(name: str) -> str:
+    """Say that nipype knows no plugin of this name, and which it knows."""
+    from nipype.pipeline import plugins
+
+    from nicarbon.engines.near import did_you_mean
+
+    known = sorted(n[: -len("Plugin")] for n in dir(plugins) if n.endswith("Plugin"))
+    near = did_you_mean(name, known) or f"; it has {', '.join(known)}"
+    return f"nipype has no plugin {name!r}{near}"
 
 
 def _resolve(plugin: Any, plugin_args: Any) -> tuple[Any, bool]:

@@ -19,6 +19,7 @@ from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType, TracebackType
 
 from nicarbon.engines.hook import after_import
+from nicarbon.engines.near import commands, did_you_mean, files_beside, modules_beside
 from nicarbon.meter.session import Session
 
 _WORKFLOWS = "nipype.pipeline.engine.workflows"
@@ -50,8 +51,7 @@ class Program:
             if len(arguments) < 2:
                 raise NotAPythonProgramError("-m needs the name of a module")
             self.module = arguments[1]
-            if not _module_exists(self.module):
-                raise NotAPythonProgramError(f"there is no module {self.module}")
+            _check_module(self.module)
             self.name = self.module
             self.argv = [self.module, *arguments[2:]]
         elif os.path.isfile(arguments[0]):
@@ -64,8 +64,7 @@ class Program:
         here = os.path.dirname(sys.executable)
         path = shutil.which(command) or shutil.which(command, path=here)
         if path is None:
-            kind = "file" if command.endswith(".py") or os.sep in command else "file or command"
-            raise NotAPythonProgramError(f"there is no {kind} {command}")
+            raise NotAPythonProgramError(_missing(command))
         found = entry_points(group="console_scripts", name=os.path.basename(command))
         if found and os.path.dirname(path) == here:
             self.entry_point = next(iter(found))
@@ -146,14 +145,46 @@ def _meter_workflows(session: Session) -> None:
     after_import(_WORKFLOWS, install)
 
 
-def _module_exists(name: str) -> bool:
+def _missing(command: str) -> str:
+    """Say that there is no such file or command, what it is instead, or what may be meant."""
+    if os.path.isdir(command):
+        return f"{command} is a folder: name a script in it, or -m and the package's name"
+    is_file = command.endswith(".py") or os.sep in command
+    known = files_beside(command) | (set() if is_file else commands())
+    kind = "file" if is_file else "file or command"
+    folder = command[: command.rfind(os.sep) + 1]
+    return f"there is no {kind} {command}{did_you_mean(command, known, folder)}"
+
+
+def _check_module(name: str) -> None:
+    """Refuse what ``python -m`` would, before a run folder is made.
+
+    Raises
+    ------
+    NotAPythonProgramError
+        If there is no such module, or it is a package that cannot be executed.
+    """
     sys.path.insert(0, os.getcwd())
     try:
-        return importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError):
-        return False
+        found = _spec(name)
+        if found is None:
+            package = name[: name.rfind(".") + 1]
+            near = did_you_mean(name, modules_beside(name), package)
+            raise NotAPythonProgramError(f"there is no module {name}{near}")
+        if found.submodule_search_locations is not None and _spec(f"{name}.__main__") is None:
+            raise NotAPythonProgramError(
+                f"{name} is a package without __main__: name a module in it, such as "
+                f"-m {name}.cli, or its command"
+            )
     finally:
         sys.path.pop(0)
+
+
+def _spec(name: str) -> importlib.machinery.ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
 
 
 def _is_python(path: str) -> bool:

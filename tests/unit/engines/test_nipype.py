@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from types import SimpleNamespace
 
 import networkx as nx
@@ -307,3 +308,16 @@ def test_the_public_plugin_passes_what_it_is_given(monkeypatch):
     assert engine.plugin("Linear", plugin_args={"a": 1}, b=2).plugin_args == {"a": 1, "b": 2}
     assert copy.copy(metered).plugin_args == {"n_procs": 3}
     assert engine.plugin(LinearPlugin()).plugin_args == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("MultiProk", "; did you mean 'MultiProc'"),
+        ("slurmgraph", "; did you mean 'SLURMGraph'"),
+        ("Zzz", "; it has CondorDAGMan, "),
+    ],
+)
+def test_an_unknown_plugin_is_told_with_near_names(name, said):
+    with pytest.raises(ValueError, match=f"^nipype has no plugin '{name}'{re.escape(said)}"):
+        engine.plugin(name)

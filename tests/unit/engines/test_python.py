@@ -78,6 +78,10 @@ def test_a_command_of_another_environment_is_not_run_in_this_one(monkeypatch):
         (["no-such-command"], "there is no file or command no-such-command"),
         (["-m", "no.such.module"], "there is no module no.such.module"),
         (["-m"], "-m needs the name of a module"),
+        (["nipypecl"], "no file or command nipypecl; did you mean 'nipypecli'?"),
+        (["-m", "nicarbon.engine"], "no module nicarbon.engine; did you mean 'nicarbon.engines'?"),
+        (["-m", "nicarbon.engines"], "nicarbon.engines is a package without __main__: "),
+        (["."], ". is a folder: name a script in it, or -m and the package's name"),
         (["true"], "is not a Python program: meter it as one node with 'nicarbon run -- "),
     ],
 )
@@ -86,6 +90,18 @@ def test_what_is_not_there_is_one_line(arguments, said):
         Program(arguments)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_with_a_near_name_is_offered():
+    write("code/pipeline.py")
+    with pytest.raises(NotAPythonProgramError, match=r"did you mean 'code/pipeline\.py'"):
+        Program(["code/pipelin.py"])
+
+
+def test_a_package_that_can_be_executed():
+    write("runnable/__init__.py")
+    write("runnable/__main__.py")
+    assert Program(["-m", "runnable"]).module == "runnable"
 
 
 def test_a_text_file_is_no_program():
