@@ -36,7 +36,8 @@ def run(command: Sequence[str], session: Session) -> int:
     program = os.path.basename(command[0])
     node = {"name": program, "program": program}
     session.write_graph(program, "command", [node], [])
-    started = span.begin(session.context, program)
+    context = session.context
+    started = span.begin(context, program) if context else None
     outcome, error = "failed", None
     try:
         process = subprocess.Popen(command)
@@ -46,7 +47,8 @@ def run(command: Sequence[str], session: Session) -> int:
         error = None if code == 0 else f"exit code {code}" if code > 0 else f"signal {-code}"
         return code if code >= 0 else BY_SIGNAL - code
     finally:
-        span.end(session.context, started, outcome, error)
+        if context:
+            span.end(context, started, outcome, error)
 
 
 @contextmanager

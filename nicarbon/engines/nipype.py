@@ -160,7 +160,10 @@ def _open_session(
     """Start a session; where that fails, say so once and let the workflow run unmetered."""
     try:
         session = new_session()
-        return session, session.start()
+        context = session.start()
+        if context is None:
+            session.stop("interrupted")
+        return session, context
     except SessionError as error:
         messages.say(f"{error}; the workflow runs unmetered")
     except Exception as error:

@@ -69,6 +69,9 @@ def begin(
 
 
 def _end(presence: Presence) -> None:
-    presence.stop()
+    try:
+        presence.stop()
+    except Exception as error:
+        messages.fail(error)
     for warning in presence.warnings:
         messages.say(warning)

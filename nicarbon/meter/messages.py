@@ -15,19 +15,21 @@ def fail(error: BaseException) -> None:
     global _failed
     if not _failed:
         _failed = True
-        say(
-            f"metering failed in process {os.getpid()} and the pipeline goes on: "
-            f"{type(error).__name__}: {error}"
-        )
+        with contextlib.suppress(Exception):  # Not every exception can be written.
+            say(
+                f"metering failed in process {os.getpid()} and the pipeline goes on: "
+                f"{type(error).__name__}: {error}"
+            )
 
 
 def say(line: str) -> None:
     """Print one line on standard error; that nobody reads it any more fails no pipeline."""
     text = f"nicarbon: {line}\n"
-    with contextlib.suppress(OSError, ValueError):
+    # The program may have put anything in its place, or nothing.
+    with contextlib.suppress(Exception):
         try:
             descriptor = sys.stderr.fileno()
-        except (AttributeError, OSError):  # The program put something else in its place.
+        except (AttributeError, OSError):
             sys.stderr.write(text)
             return
         sys.stderr.flush()

@@ -90,7 +90,9 @@ class Presence:
         """Append a record to this process's file; a failure is said once and stops nothing."""
         writer = span.meter_of(self.context).writer
         if not writer.write(record):
-            self.warnings.append(f"{writer.path} cannot be written: {writer.error}")
+            warning = f"{writer.path} cannot be written: {writer.error}"
+            if warning not in self.warnings:  # At the end it is as it was at the start.
+                self.warnings.append(warning)
 
     def _mark(self, event: str, outcome: str | None = None) -> None:
         """Record the start or the end; a failure is said once and stops nothing."""

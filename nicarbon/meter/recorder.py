@@ -113,22 +113,11 @@ class Meter:
                 else:
                     other.shared = span.shared = True
             self._open[span.name] = span
-        record: dict[str, Any] = {
-            "kind": "start",
-            "span": span.name,
-            "node": node,
-            "t_monotonic_ns": time.monotonic_ns(),
-            "t_unix_ns": time.time_ns(),
-            "cpu_base_s": round(span.before.total_s(), 6),
-        }
-        if span.clock is None:
-            record["perf"] = False
-        if parent is not None:
-            record["parent"] = parent
-        if map_node is not None:
-            record["map_node"] = map_node
-            record["index"] = index
-        self._write(record)
+        try:
+            self._write(_start_record(span, node, parent, map_node, index))
+        except BaseException:
+            self.forget(span)
+            raise
         return span
 
     def end(
@@ -177,6 +166,12 @@ class Meter:
         if after.children:
             younger = after.children - self._elders
             subreaper.reap_adopted(self.proc, younger, self._session)
+
+    def forget(self, span: Span) -> None:
+        """Let a node that can't be metered to its end be over: nothing counts as inside it."""
+        with self._lock:
+            self._open.pop(span.name, None)
+            self._leave_orphans()
 
     def cached(
         self,
@@ -281,3 +276,24 @@ class Meter:
                 break
             pid = stat.ppid
         return None
+
+
+def _start_record(
+    span: Span, node: str, parent: str | None, map_node: str | None, index: int | None
+) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "kind": "start",
+        "span": span.name,
+        "node": node,
+        "t_monotonic_ns": time.monotonic_ns(),
+        "t_unix_ns": time.time_ns(),
+        "cpu_base_s": round(span.before.total_s(), 6),
+    }
+    if span.clock is None:
+        record["perf"] = False
+    if parent is not None:
+        record["parent"] = parent
+    if map_node is not None:
+        record["map_node"] = map_node
+        record["index"] = index
+    return record

@@ -11,7 +11,7 @@ import uuid
 from typing import Any
 
 from nicarbon._version import __version__
-from nicarbon.meter import SCHEMA_VERSION
+from nicarbon.meter import SCHEMA_VERSION, messages
 from nicarbon.meter.presence import Presence
 from nicarbon.meter.recorder import RunContext
 
@@ -71,6 +71,11 @@ class Session:
     sampler_args : list of str
         Options of the sampler: ``--interval``, ``--host-root``, ``--replay``, ``--progress``.
 
+    Attributes
+    ----------
+    context : RunContext or None
+        What nodes need to be metered, once the run has started.
+
     Raises
     ------
     SessionError
@@ -89,37 +94,53 @@ class Session:
         self.program = program
         self.engine = engine
         self._n_graphs = 0
+        self.context: RunContext | None = None
         self.driver = Presence(self.run_dir, sampler_args or ())
         self.pid = self.driver.pid
         self.warnings = self.driver.warnings
         self._write_json("run.json", self._info())
 
-    def start(self) -> RunContext:
-        """Start the sampler and the driver's account; return what nodes need to be metered."""
-        self.context = self.driver.start()
+    def start(self) -> RunContext | None:
+        """Start the sampler and the driver's account; return what nodes need to be metered.
+
+        None if that failed. Never raises.
+        """
+        try:
+            self.context = self.driver.start()
+        except Exception as error:
+            messages.fail(error)
         return self.context
 
     def stop(self, outcome: str) -> None:
-        """End the run.
+        """End the run. Never raises.
 
         Parameters
         ----------
         outcome : str
             ``ok``, ``failed`` or ``interrupted``.
         """
-        self.driver.stop(outcome)
+        try:
+            self.driver.stop(outcome)
+        except Exception as error:
+            messages.fail(error)
 
     def write_graph(self, workflow: str, plugin: str, nodes: list[Any], edges: list[Any]) -> None:
-        """Keep an executed graph: ``nodes`` as `nicarbon.records.Node`, pairs of their names."""
-        graph = {
-            "schema_version": SCHEMA_VERSION,
-            "workflow": workflow,
-            "plugin": plugin,
-            "nodes": nodes,
-            "edges": edges,
-        }
-        self._write_json(f"graph-{self.driver.key}-{self._n_graphs}.json", graph)
-        self._n_graphs += 1
+        """Keep an executed graph: ``nodes`` as `nicarbon.records.Node`, pairs of their names.
+
+        Never raises.
+        """
+        try:
+            graph = {
+                "schema_version": SCHEMA_VERSION,
+                "workflow": workflow,
+                "plugin": plugin,
+                "nodes": nodes,
+                "edges": edges,
+            }
+            self._write_json(f"graph-{self.driver.key}-{self._n_graphs}.json", graph)
+            self._n_graphs += 1
+        except Exception as error:
+            messages.fail(error)
 
     def _info(self) -> dict[str, Any]:
         return {

@@ -6,6 +6,7 @@ Nothing here ever raises into the node: when the meter fails it says so once, an
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -48,6 +49,8 @@ def end(
         meter_of(context).end(span, outcome, error, inputs_hash)
     except Exception as problem:
         fail(problem)
+        with contextlib.suppress(Exception):
+            meter_of(context).forget(span)
 
 
 def cached(
@@ -90,10 +93,17 @@ def unmetered(context: RunContext, node: str, hostname: str, reason: str) -> Non
 
 
 def inside_node() -> bool:
-    """Tell whether a node is being metered in this thread, or in the one that forked it."""
-    thread = threading.get_ident()
-    return any(
-        span.thread == thread
-        for meter in list(_meters.values())
-        for span in list(meter._open.values())
-    )
+    """Tell whether a node is being metered in this thread, or in the one that forked it.
+
+    Never raises.
+    """
+    try:
+        thread = threading.get_ident()
+        return any(
+            span.thread == thread
+            for meter in list(_meters.values())
+            for span in list(meter._open.values())
+        )
+    except Exception as error:
+        fail(error)
+        return False
