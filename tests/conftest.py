@@ -41,14 +41,14 @@ def read_run():
 
     def read(run_dir):
         run_dir = Path(run_dir)
-        found = {kind: [] for kind in ("starts", "ends", "cached", "drivers", "processes", "job")}
+        found = {kind: [] for kind in ("starts", "ends", "cached", "drivers", "processes")}
         for path in sorted(run_dir.glob("nodes-*.jsonl")):
             for line in path.read_text().splitlines():
                 record = json.loads(line)
                 group = {"start": "starts", "end": "ends", "driver": "drivers"}.get(
                     record["kind"], record["kind"]
                 )
-                found[{"process": "processes"}.get(group, group)].append(record)
+                found.setdefault({"process": "processes"}.get(group, group), []).append(record)
         found["graphs"] = [json.loads(p.read_text()) for p in sorted(run_dir.glob("graph-*.json"))]
         found["samples"] = [
             json.loads(line)

@@ -57,6 +57,19 @@ def pair(a, b):
     return f"{a}-{b}"
 
 
+def patient(x):
+    """Use a second or so of CPU time, then wait until the test says go."""
+    import os
+    import time
+
+    until = time.process_time() + 0.7
+    while time.process_time() < until:
+        pass
+    while not os.path.exists(os.environ["NICARBON_TEST_GO"]):
+        time.sleep(0.05)
+    return x
+
+
 def three(x):
     return [x, x + 1, x + 2]
 
@@ -243,6 +256,17 @@ def small(base):
     here.inputs.x = "here"
     wf.connect([(first, each, [("l", "x")]), (each, last, [("f", "files")])])
     wf.add_nodes([here])
+    return wf
+
+
+def waiting(base):
+    """Return three nodes in a row, of which the second one waits until the test says go."""
+    wf = Workflow(name="waiting", base_dir=base)
+    first = Node(_function(one, ["x"], ["l"]), name="first")
+    first.inputs.x = 1
+    slow = Node(_function(patient, ["x"], ["x"]), name="slow")
+    last = Node(_function(one, ["x"], ["l"]), name="last")
+    wf.connect([(first, slow, [("l", "x")]), (slow, last, [("x", "x")])])
     return wf
 
 

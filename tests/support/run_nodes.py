@@ -24,6 +24,8 @@ def build(spec, name, base):
         wf = forty_nodes.forty_nodes(base)
     elif kind == "small":
         wf = nodes_for_tests.small(base)
+    elif kind == "waiting":
+        wf = nodes_for_tests.waiting(base)
     elif kind == "failing":
         wf = nodes_for_tests.failing(base, argument)
     elif kind == "nesting":
