@@ -315,7 +315,7 @@ def test_the_public_plugin_passes_what_it_is_given(monkeypatch):
     [
         ("MultiProk", "; did you mean 'MultiProc'"),
         ("slurmgraph", "; did you mean 'SLURMGraph'"),
-        ("Zzz", "; it has CondorDAGMan, "),
+        ("Zzz", "; it has Condor, CondorDAGMan, "),
     ],
 )
 def test_an_unknown_plugin_is_told_with_near_names(name, said):
