@@ -21,6 +21,9 @@ from nicarbon.reports.page_facts import gather
 from nicarbon.run import Run
 
 PARTS = Path(__file__).parent / "page"
+# Letters of 12 points are 12 pixels high: they can be read, and large graphs stay in sight.
+_PX_PER_PT = 1.0
+_NAMES = re.compile("\u2068(.*?)\u2069", re.DOTALL)
 # After a dot, underscore or slash between letters or digits.
 _JOINTS = re.compile(r"(?<=\w)([._/])(?=\w)")
 ECHARTS = PARTS / "echarts" / "echarts.min.js"
@@ -59,6 +62,15 @@ def render(run: Run, stages_file: str | Path | None = None, command: str = "") -
         """Let long names break where they are read in parts."""
         return Markup(_JOINTS.sub(r"\1<wbr>", str(escape(clean(name)))))
 
+    def sentence(text: str) -> Markup:
+        """Set names off from the sentence that they stand in."""
+        parts = _NAMES.split(text)
+        shown = (
+            f"<bdi>{escape(clean(p))}</bdi>" if i % 2 else escape(clean(p))
+            for i, p in enumerate(parts)
+        )
+        return Markup("".join(shown))
+
     page = gather(run, stages_file, command)
     environment = Environment(
         loader=FileSystemLoader(PARTS),
@@ -68,11 +80,13 @@ def render(run: Run, stages_file: str | Path | None = None, command: str = "") -
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"breakable": breakable, "count": count}
+    environment.filters |= {"breakable": breakable, "count": count, "sentence": sentence}
+    drawn = _footprint(run, stages_file, page.ids, page.time_bottlenecks)
     scripts = [path.read_text("utf-8") for path in (ECHARTS, PARTS / "report.js")]
     return environment.get_template("report.html").render(
         page=page,
-        footprint=Markup(_footprint(run, stages_file, page.ids, page.time_bottlenecks)),
+        footprint=Markup(drawn),
+        footprint_width=_width(drawn),
         data=htmlsafe_json_dumps(page.chart_data, separators=(",", ":"), allow_nan=False),
         style=Markup((PARTS / "report.css").read_text("utf-8")),
         scripts=[Markup(script) for script in scripts],
@@ -87,6 +101,12 @@ def _footprint(
     if not graph:
         return ""
     return drawing.svg(graph, href=lambda stage: f"#{ids.get(stage, 'stages')}", bold=bold)
+
+
+def _width(svg: str) -> int:
+    """Return how wide a drawing is best shown, in CSS pixels: small ones are not blown up."""
+    found = re.search(r'viewBox="\S+ \S+ (\S+) ', svg)
+    return round(float(found.group(1)) * _PX_PER_PT) if found else 0
 
 
 def _hash(script: str) -> str:

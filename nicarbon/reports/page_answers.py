@@ -16,6 +16,7 @@ from nicarbon.bottleneck import Bottlenecks
 from nicarbon.critical import CriticalPath, Step
 from nicarbon.flow import UNCLASSIFIED
 from nicarbon.notes import UNCOVERED_LIMIT, count, is_known
+from nicarbon.printable import clean
 from nicarbon.reports.cells import format_energy_of, format_range, percent
 from nicarbon.rows import Row
 from nicarbon.run import Summary
@@ -79,10 +80,10 @@ def _rival(known: Sequence[Row], shares: dict[str, Share]) -> list[str]:
     if len(known) < 2:
         return []
     first, second = shares[known[0].name], shares[known[1].name]
-    name = _stage(known[1].name)
     if second.high >= first.low:
+        name = _stage(known[1].name)
         return [f"{name}, {percent(second.share)} ({second}), may have cost as much."]
-    return [f"Next is {name.lower()}, {percent(second.share)} ({second})."]
+    return [f"Next is {isolated(known[1].name)}, {percent(second.share)} ({second})."]
 
 
 def _by_cpu_time(question: str, rows: Sequence[Row], total: Row) -> Answer:
@@ -199,7 +200,7 @@ def _path_sentences(found: Bottlenecks) -> list[str]:
     if len(path.steps) > 1:
         sentences.append(
             f"{_stage(stage)} holds {percent(path_s / path.busy_s)} of that, "
-            f"{leaf(slowest.node)} alone {format_duration(slowest.duration_s)}."
+            f"{isolated(leaf(slowest.node))} alone {format_duration(slowest.duration_s)}."
         )
     waited_s = path.waiting_s + path.blocked_s
     if waited_s >= WAITED_SHARE * path.total_s:
@@ -216,7 +217,8 @@ def _chain(path: CriticalPath, longest: Step, busy: str) -> str:
     total = format_duration(path.total_s)
     share = percent(path.busy_s / path.total_s) if path.total_s else "n/a"
     if len(path.steps) == 1:
-        return f"One node, {leaf(longest.node)}, took {busy} of the run's {total} ({share})."
+        name = isolated(leaf(longest.node))
+        return f"One node, {name}, took {busy} of the run's {total} ({share})."
     return (
         f"A chain of {len(path.steps)} nodes, each needing the one before, took {busy} of the "
         f"run's {total} ({share}): no more processors make it shorter."
@@ -236,6 +238,12 @@ def leaf(node: str) -> str:
 
 def _stage(name: str) -> str:
     """Write a stage's name at the beginning of a sentence."""
-    if name == UNCLASSIFIED:
-        return "Unclassified nodes"
-    return name[:1].upper() + name[1:]
+    return isolated("Unclassified nodes" if name == UNCLASSIFIED else name[:1].upper() + name[1:])
+
+
+def isolated(name: str) -> str:
+    """Set a name off from the sentence around it: one in Hebrew would turn its figures round.
+
+    Unicode's FIRST STRONG ISOLATE and POP DIRECTIONAL ISOLATE; in the name itself there are none.
+    """
+    return f"\u2068{clean(name)}\u2069"

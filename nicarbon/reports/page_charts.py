@@ -179,7 +179,8 @@ def _power(host: int, power: Power, shift_s: float) -> dict[str, Any]:
         name: [None if value != value else float(f"{value:.4g}") for value in values.tolist()]
         for name, values in (("w", power.power_w), ("low", power.low_w), ("high", power.high_w))
     }
-    return {"host": host, "t": t_ms, **watts}
+    joined = None if power.joined_s is None else format_duration(power.joined_s)
+    return {"host": host, "t": t_ms, **watts, "joined": joined}
 
 
 def energy_tree(

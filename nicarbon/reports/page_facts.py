@@ -16,7 +16,7 @@ from nicarbon.bottleneck import RULE, Bottlenecks
 from nicarbon.carbon.price import carbon_rows
 from nicarbon.critical import CriticalPath
 from nicarbon.errors import NicarbonError, StageRuleError
-from nicarbon.notes import count, some
+from nicarbon.notes import count, is_known, some
 from nicarbon.reports import page_charts as charts
 from nicarbon.reports import page_tables as tables
 from nicarbon.reports.bottleneck import idle_lines
@@ -32,7 +32,15 @@ from nicarbon.reports.cells import (
     unclassified,
 )
 from nicarbon.reports.colours import ink_on
-from nicarbon.reports.page_answers import Answer, Share, cost_most, how_sure, leaf, limited_time
+from nicarbon.reports.page_answers import (
+    Answer,
+    Share,
+    cost_most,
+    how_sure,
+    isolated,
+    leaf,
+    limited_time,
+)
 from nicarbon.reports.page_tables import Table
 from nicarbon.reports.palette import stage_colours
 from nicarbon.rows import FAILED, outcome, share_range
@@ -160,7 +168,9 @@ def gather(run: Run, stages_file: str | Path | None = None, command: str = "") -
         idle=tuple(idle_lines(found.critical_path)) if has_path else (),
         path_notes=tuple(note for note in found.notes if note not in summary.notes),
         accounts=tables.account_table(summary),
-        sums=tuple((summary.labels[host.host], sum_line(host)) for host in summary.hosts),
+        sums=tuple(
+            (summary.labels[host.host], sum_line(host)) for host in summary.hosts if is_known(host)
+        ),
         sensors=tables.sensor_table(summary),
         hosts=tables.host_table(summary, {h: t.header for h, t in times.items() if t.header}),
         software=_software(run),
@@ -218,12 +228,12 @@ def _subtitle(run: Run, summary: Summary) -> tuple[str, ...]:
     plugins = some(tuple(dict.fromkeys(graph.plugin for graph in graphs)))
     started = summary.started.replace("T", " ").replace("Z", " UTC") if summary.started else ""
     parts = (
-        f"workflow {workflows}" if workflows else "",
+        f"workflow {isolated(workflows)}" if workflows else "",
         started,
         format_duration(summary.duration_s),
         count(summary.total.n_nodes, "node"),
-        f"{run.facts.info.engine} {plugins}".strip(),
-        f"on {some(tuple(summary.labels.values()))}" if summary.hosts else "",
+        " ".join(isolated(word) for word in (run.facts.info.engine, plugins) if word),
+        f"on {isolated(some(tuple(summary.labels.values())))}" if summary.hosts else "",
     )
     return tuple(part for part in parts if part)
 
@@ -241,7 +251,7 @@ def _failed(of_node: Mapping[str, Sequence[SpanEnergy]]) -> list[str]:
 def _of_hosts(summary: Summary) -> str:
     if summary.coverage is None or not summary.hosts:
         return ""
-    hosts = f"host {next(iter(summary.labels.values()))}"
+    hosts = f"host {isolated(next(iter(summary.labels.values())))}"
     if len(summary.hosts) > 1:
         hosts = f"{len(summary.hosts)} hosts"
     share = f"{100 * summary.coverage:.0f} %"

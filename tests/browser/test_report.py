@@ -237,6 +237,10 @@ def test_it_prints(opened, tmp_path):
             ".map(one => one.tagName + one.textContent.slice(0, 30))"
         )
         assert cut == []
+        heights = page.evaluate(
+            "[...document.querySelectorAll('.chart')].map(one => one.offsetHeight)"
+        )
+        assert min(heights) > 100
         page.emulate_media(media="screen")
         assert page.pdf(format="A4", print_background=True).startswith(b"%PDF")
 

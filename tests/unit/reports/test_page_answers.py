@@ -2,16 +2,23 @@
 import doctest
 
 import pytest
+from msgspec.structs import astuple
 
 from nicarbon.records import Domain, Graph, Node, Sensor
 from nicarbon.reports import page_answers
+from nicarbon.reports.page_answers import Answer
 from nicarbon.reports.page_facts import gather
 
 VIRTUAL = Sensor("virtual", "modelled", (Domain("host", "host"),))
 
 
 def answers(run):
-    return gather(run).answers
+    """The answers, without the marks that set names off."""
+    plain = str.maketrans("", "", "\u2068\u2069")
+    return [
+        Answer(*(text.translate(plain) for text in astuple(answer)))
+        for answer in gather(run).answers
+    ]
 
 
 def chain(run_folders, *spans, edges=()):
@@ -106,3 +113,10 @@ def test_what_no_graph_tells_is_not_claimed(run_folders, graphs):
     more = {} if graphs is None else {"graphs": graphs}
     limit = answers(run_folders.run(spans, graph=Graph("", "", (), ()), **more))[2]
     assert limit.long.startswith("What waits for what was not recorded")
+
+
+def test_names_are_set_off_from_the_figures(run_folders):
+    span = run_folders.span
+    hebrew = "\u05e9\u05dc\u05d5\u05dd\u2069"
+    most = gather(chain(run_folders, span("big", 0, 1, 60.0), span(hebrew, 1, 2, 20.0))).answers[0]
+    assert f"\u2068{hebrew[:-1]}\ufffd\u2069, 25.0 %" in most.long

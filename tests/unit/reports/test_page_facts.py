@@ -13,9 +13,11 @@ def test_the_headline_is_the_nodes_energy_with_method_and_range(run_folders):
         "measured",
         "",
     )
-    assert page.of_hosts == "used by the nodes: 60 % of what host scanner used meanwhile"
+    assert (
+        page.of_hosts == "used by the nodes: 60 % of what host \u2068scanner\u2069 used meanwhile"
+    )
     assert page.pricing == "nicarbon price runs/made-by-hand --country CODE (or --intensity G)"
-    assert "on scanner" in page.subtitle
+    assert "on \u2068scanner\u2069" in page.subtitle
 
 
 def test_models_are_marked(run_folders):
@@ -27,7 +29,7 @@ def test_no_energy_is_not_zero(run_folders):
     dark = run_folders.host(nodes_j=0.0, energy_j=0.0, uncovered_s=10.0, sensors=())
     page = gather(run_folders.run([run_folders.span("wf.strip", 0, 2, None)], [dark]))
     assert (page.energy, page.energy_range, page.of_hosts, page.pricing) == ("n/a", "n/a", "", "")
-    assert page.by_energy == ()
+    assert page.by_energy == page.sums == ()
     assert page.chart_data["tree"] == []
     assert "no energy reading covers scanner: CPU time only" in page.notices
 
@@ -57,7 +59,7 @@ def test_own_rules_reach_every_part(run_folders, tmp_path):
     assert page.path_table.rows[0][1].text == "mine"
     assert page.chart_data["stages"][0]["name"] == "mine"
     assert page.by_node.endswith("--format tsv --stages mine.toml")
-    assert page.answers[0].short == "Mine"
+    assert page.answers[0].short == "\u2068Mine\u2069"
 
 
 def test_what_the_figures_lack_is_said_once(run_folders):
