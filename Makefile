@@ -45,8 +45,11 @@ comma := ,
 demo: $(VENV)/.demo-installed
 	@$(if $(T1W),,$(BIN)/python workflows/get_demo_image.py)
 	@rm -rf demo-output/work
-	@$(BIN)/nicarbon run workflows/structural.py --work-dir demo-output/work \
-	  --out-dir demo-output/results $(if $(T1W),--t1w '$(T1W)') $(if $(N_PROCS),--n-procs $(N_PROCS))
+	@run=nicarbon-runs/demo_$$(date -u +%Y%m%d-%H%M%S) && \
+	$(BIN)/nicarbon run -o $$run workflows/structural.py --work-dir demo-output/work \
+	  --out-dir demo-output/results $(if $(T1W),--t1w '$(T1W)') $(if $(N_PROCS),--n-procs $(N_PROCS)) && \
+	$(BIN)/nicarbon report $$run >/dev/null && \
+	echo "open in a browser: $(CURDIR)/$$run/report.html"
 
 check: $(VENV)/.test-installed
 	$(BIN)/ruff check .

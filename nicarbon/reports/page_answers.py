@@ -116,10 +116,18 @@ def how_sure(summary: Summary) -> Answer:
     else:
         short = f"{str(total.method).capitalize()}, not measured"
         long = (
-            f"{_what_is_weak(summary)} The nodes used {known}; that error is common to all "
-            "stages, so shares are surer than joules."
+            f"{_what_is_weak(summary)} The nodes used {known}{_factors(total)}; that error is "
+            "common to all stages, so shares are surer than joules."
         )
     return Answer(question, short, " ".join((long, *_uncovered(summary.hosts))))
+
+
+def _factors(total: Row) -> str:
+    """Write a range as factors below and above."""
+    if not (total.energy_j and total.energy_low_j and total.energy_high_j):
+        return ""
+    below, above = total.energy_j / total.energy_low_j, total.energy_high_j / total.energy_j
+    return f" (÷ {below:.2g} to x {above:.2g})"
 
 
 def _why_wide(summary: Summary) -> str:
@@ -221,7 +229,7 @@ def _chain(path: CriticalPath, longest: Step, busy: str) -> str:
         return f"One node, {name}, took {busy} of the run's {total} ({share})."
     return (
         f"A chain of {len(path.steps)} nodes, each needing the one before, took {busy} of the "
-        f"run's {total} ({share}): no more processors make it shorter."
+        f"run's {total} ({share}): more processors would not make it shorter."
     )
 
 

@@ -311,6 +311,8 @@
   if (tree) charts.push(treemap(tree));
   let waiting = 0;
   addEventListener("resize", () => {
+    // On paper the charts are pictures: the style sheet gives them their size.
+    if (matchMedia("print").matches) return;
     cancelAnimationFrame(waiting);
     waiting = requestAnimationFrame(() => charts.forEach((chart) => chart.resize()));
   });

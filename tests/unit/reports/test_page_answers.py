@@ -76,7 +76,7 @@ def test_how_sure_names_method_and_range(run_folders):
     run = run_folders.run([modelled], [run_folders.host(sensors=(VIRTUAL,), uncovered_s=3.0)])
     sure = answers(run)[1]
     assert sure.short == "Modelled, not measured"
-    assert "The nodes used 9.5-10.5 J" in sure.long
+    assert "The nodes used 9.5-10.5 J (÷ 1.1 to x 1.1); that error is common" in sure.long
     assert "No reading covers 3 s of the hosts' time" in sure.long
 
 
