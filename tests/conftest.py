@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
 import json
 import os
@@ -35,25 +36,40 @@ def _environment(**more):
     return env
 
 
+def _record_texts(run_dir):
+    """Return the texts of a run's files by the kind in their names, in order, packed or loose."""
+    loose = [path for path in run_dir.glob("*-*.json*") if path.suffix in (".json", ".jsonl")]
+    files = {path.name: path.read_text() for path in loose}
+    for path in run_dir.glob("records-*.jsonl.gz"):
+        rest = gzip.decompress(path.read_bytes())
+        while rest:
+            line, _, rest = rest.partition(b"\n")
+            head = json.loads(line)
+            files[head["name"]] = rest[: head["bytes"]].decode()
+            rest = rest[head["bytes"] + 1 :]
+    texts = {"nodes": [], "samples": [], "graph": []}
+    for name in sorted(files):
+        texts.setdefault(name.partition("-")[0], []).append(files[name])
+    return texts
+
+
 @pytest.fixture
 def read_run():
     """Read a run folder's lines, without any of the package's own readers."""
 
     def read(run_dir):
-        run_dir = Path(run_dir)
+        texts = _record_texts(Path(run_dir))
         found = {kind: [] for kind in ("starts", "ends", "cached", "drivers", "processes")}
-        for path in sorted(run_dir.glob("nodes-*.jsonl")):
-            for line in path.read_text().splitlines():
+        for text in texts["nodes"]:
+            for line in text.splitlines():
                 record = json.loads(line)
                 group = {"start": "starts", "end": "ends", "driver": "drivers"}.get(
                     record["kind"], record["kind"]
                 )
                 found.setdefault({"process": "processes"}.get(group, group), []).append(record)
-        found["graphs"] = [json.loads(p.read_text()) for p in sorted(run_dir.glob("graph-*.json"))]
+        found["graphs"] = [json.loads(text) for text in texts["graph"]]
         found["samples"] = [
-            json.loads(line)
-            for path in sorted(run_dir.glob("samples-*.jsonl"))
-            for line in path.read_text().splitlines()
+            json.loads(line) for text in texts["samples"] for line in text.splitlines()
         ]
         found["by_span"] = {r["span"]: r for r in found["starts"]}
         found["end_of"] = {}

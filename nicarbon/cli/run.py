@@ -157,6 +157,8 @@ def _report(session: Session, stages: str | None) -> None:
         summary.show(session.run_dir, stages)
     except Exception as error:
         say(f"no summary ({error}); the run is in {session.run_dir}")
+    if session.hint:
+        say(session.hint)
 
 
 def _seconds(text: str) -> float:

@@ -144,6 +144,7 @@ def _run_metered(
     context: RunContext,
 ) -> Any:
     """Hand the plugin the graph of envelopes, and put it back as it was."""
+    session.outlived = session.outlived or "GraphPluginBase" in _kinds(plugin)
     try:
         metered_graph, describe = envelop(graph, context, armed=_ships_its_nodes(plugin))
         session.write_graph(workflow_name(graph), _plugin_name(plugin), *describe)
@@ -179,6 +180,8 @@ def _report(session: Session) -> None:
     for warning in session.warnings:
         messages.say(warning)
     messages.say(f"run recorded: nicarbon summary {session.run_dir}")
+    if session.hint:
+        messages.say(session.hint)
 
 
 def _by_name(name: str, plugin_args: dict[str, Any]) -> Any:
@@ -235,8 +238,11 @@ def _plugin_name(plugin: Any) -> str:
 
 def _ships_its_nodes(plugin: Any) -> bool:
     """Tell whether a plugin may pickle the graph's own nodes, to run them elsewhere."""
-    kinds = {kind.__name__ for kind in type(plugin).__mro__}
-    return not hasattr(plugin, "_submit_job") and kinds.isdisjoint(_KEEPS_ITS_NODES)
+    return not hasattr(plugin, "_submit_job") and _kinds(plugin).isdisjoint(_KEEPS_ITS_NODES)
+
+
+def _kinds(plugin: Any) -> set[str]:
+    return {kind.__name__ for kind in type(plugin).__mro__}
 
 
 def _program() -> str:

@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ HANDFUL = 8
 """A run with more files than this is packed at its end; fewer are left to be looked at."""
 
 _TRIES = 5
+_LOOK_S = 0.2
 
 
 class GatherError(OSError):
@@ -73,6 +75,35 @@ def gather(folder: str, force: bool = False) -> Gathered:
         with contextlib.suppress(FileNotFoundError):
             return _gather(folder, force)
     raise GatherError(f"{folder}: files vanish while it is packed: is it being deleted?")
+
+
+def at_end(folder: str, wait_s: float = 0.0) -> bool:
+    """Pack a run that has just ended, if it has more than a handful of files.
+
+    Parameters
+    ----------
+    folder : str
+        Its folder.
+    wait_s : float
+        How long jobs may still need to end.
+
+    Returns
+    -------
+    bool
+        Whether files were left to whoever still writes to them.
+
+    Raises
+    ------
+    GatherError
+        As `gather`.
+    """
+    names = records(folder)
+    if len(names) <= HANDFUL:
+        return False
+    until_s = time.monotonic() + wait_s
+    while time.monotonic() < until_s and living(folder, records(folder)):
+        time.sleep(_LOOK_S)
+    return bool(gather(folder).left)
 
 
 def unpack(folder: str, into: str) -> int:

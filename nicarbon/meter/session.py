@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 import time
 import uuid
 from typing import Any
@@ -14,6 +15,9 @@ from nicarbon._version import __version__
 from nicarbon.meter import SCHEMA_VERSION, messages
 from nicarbon.meter.presence import Presence
 from nicarbon.meter.recorder import RunContext
+
+# Jobs that have done their work may need a moment to say that they ended.
+_WAIT_S = 2.0
 
 
 class SessionError(OSError):
@@ -43,18 +47,36 @@ def make_run_dir(run_dir: str | None, run_id: str) -> str:
     path = os.path.abspath(run_dir or os.path.join("nicarbon-runs", run_id))
     try:
         os.makedirs(path, exist_ok=True)
-        if os.listdir(path):
-            raise SessionError(f"the run folder {path} is not empty: choose another one with -o")
+        names = os.listdir(path)
+        if names:
+            _refuse(path, names)
         # Finds out now, not at the first record, whether it can be written to.
         with open(os.path.join(path, "run.json"), "x", encoding="utf-8"):
             pass
     except SessionError:
         raise
+    except FileExistsError:
+        raise SessionError(
+            f"another run has just begun in the run folder {path}: choose another one with -o"
+        ) from None
     except OSError as error:
         raise SessionError(
             f"the run folder {path} cannot be written: {error.strerror}; choose another with -o"
         ) from None
     return path
+
+
+def _refuse(path: str, names: list[str]) -> None:
+    """Say why a folder that holds something can't be a new run's."""
+    from nicarbon.meter.living import living  # Not needed for any run that begins.
+
+    alive = living(path, names)
+    if alive:
+        who = alive[min(alive, key=lambda name: not name.startswith("nodes-"))]
+        raise SessionError(
+            f"another run is writing to the run folder {path} ({who}): choose another one with -o"
+        )
+    raise SessionError(f"the run folder {path} is not empty: choose another one with -o")
 
 
 class Session:
@@ -80,6 +102,13 @@ class Session:
     ------
     SessionError
         If the run folder can't be made.
+
+    Attributes
+    ----------
+    outlived : bool
+        To be set where jobs of the run go on after its driver.
+    hint : str
+        After `stop`, what is still to be done; empty where nothing is.
     """
 
     def __init__(
@@ -93,6 +122,8 @@ class Session:
         self.run_dir = make_run_dir(run_dir, self.run_id)
         self.program = program
         self.engine = engine
+        self.outlived = False
+        self.hint = ""
         self._n_graphs = 0
         self.context: RunContext | None = None
         self.driver = Presence(self.run_dir, sampler_args or ())
@@ -121,8 +152,25 @@ class Session:
         """
         try:
             self.driver.stop(outcome)
+            if os.getpid() == self.pid:  # A forked child's run is not its own.
+                self._gather(_WAIT_S if outcome == "ok" else 0.0)
         except Exception as error:
             messages.fail(error)
+
+    def _gather(self, wait_s: float) -> None:
+        """Pack the run's files where they are many; that it fails costs a warning, no record."""
+        unfinished = self.outlived
+        try:
+            from nicarbon.meter import gather  # An interpreter may lack zlib.
+
+            unfinished = unfinished or gather.at_end(self.run_dir, wait_s)
+        except ImportError:
+            pass
+        except OSError as problem:
+            self.warnings.append(f"the run's files are left as they are: {problem}")
+        if unfinished:
+            folder = shlex.quote(self.run_dir)
+            self.hint = f"jobs of this run go on; when they have ended: nicarbon gather {folder}"
 
     def write_graph(self, workflow: str, plugin: str, nodes: list[Any], edges: list[Any]) -> None:
         """Keep an executed graph: ``nodes`` as `nicarbon.records.Node`, pairs of their names.

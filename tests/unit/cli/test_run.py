@@ -26,6 +26,7 @@ def _here(tmp_path, monkeypatch):
 
 class FakeSession:
     pid = os.getpid()
+    hint = ""
 
     def __init__(self, run_dir, program, engine, sampler_args):
         self.given = (run_dir, program, engine)
@@ -344,3 +345,12 @@ def test_signals_during_a_script(number, code):
     # Death by SIGTERM is left to the kernel, as without us.
     assert process.wait(timeout=60) == (code if code > 128 else -code)
     assert list(Path("run").glob("nodes-*.jsonl"))
+
+
+def test_jobs_that_go_on_are_named_in_the_last_line(monkeypatch, capfd):
+    session = FakeSession("runs/a b", "x.py", "nipype", [])
+    verb._report(session, None)
+    assert "nicarbon gather" not in capfd.readouterr().err
+    session.hint = "nicarbon gather 'runs/a b'"
+    verb._report(session, None)
+    assert capfd.readouterr().err.splitlines()[-1].endswith("nicarbon gather 'runs/a b'")

@@ -20,6 +20,8 @@ class FakeSession:
         self.pid = os.getpid()
         self.context = span.RunContext(self.run_dir, ProcFS("/").key(self.pid), None)
         self.warnings = []
+        self.outlived = False
+        self.hint = ""
         self.graphs = []
         self.outcomes = []
 
@@ -28,6 +30,7 @@ class FakeSession:
 
     def stop(self, outcome):
         self.outcomes.append(outcome)
+        self.hint = f"nicarbon gather {self.run_dir}" if self.outlived else ""
 
     def write_graph(self, *graph):
         self.graphs.append(graph)

@@ -219,6 +219,13 @@ def test_what_a_plugin_of_scripts_pickles_is_plain(graph, session):
     assert session.nodes() == []
 
 
+def test_jobs_that_outlive_their_driver_are_to_be_gathered_later(graph, session, metered, capfd):
+    metered.run(graph, {})
+    assert "nicarbon gather" not in capfd.readouterr().err
+    Metered(GraphPluginBase(), lambda: session).run(graph, {})
+    assert f"nicarbon gather {session.run_dir}" in capfd.readouterr().err.splitlines()[-1]
+
+
 def test_warnings_are_said(metered, graph, session, capfd):
     session.warnings.append("energy is missing")
     metered.run(graph, {})

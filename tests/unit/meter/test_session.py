@@ -8,9 +8,14 @@ import subprocess
 
 import pytest
 
-from nicarbon.meter import messages, span
+from nicarbon.meter import gather, messages, span
 from nicarbon.meter import session as module
-from nicarbon.meter.session import Session, SessionError, make_run_dir, new_run_id
+from nicarbon.meter.session import (
+    Session,
+    SessionError,
+    make_run_dir,
+    new_run_id,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +75,91 @@ def test_an_empty_folder_is_taken_and_a_full_one_never():
     assert make_run_dir("run", "id") == os.path.abspath("run")
     with pytest.raises(SessionError, match=r"run is not empty: choose another one with -o"):
         make_run_dir("run", "id")
+
+
+def test_a_folder_that_another_run_is_writing_is_named_with_its_writer():
+    first = Session("run")
+    first.start()
+    with pytest.raises(SessionError, match=rf"another run is writing .*process {os.getpid()} on"):
+        make_run_dir("run", "id")
+    first.stop("ok")
+    with pytest.raises(SessionError, match="run is not empty"):
+        make_run_dir("run", "id")
+
+
+def test_of_two_runs_that_begin_at_once_one_gets_the_folder(monkeypatch):
+    make_run_dir("run", "id")
+    monkeypatch.setattr(module.os, "listdir", lambda path: [])
+    with pytest.raises(SessionError, match="another run has just begun in"):
+        make_run_dir("run", "id")
+
+
+def many_files(session):
+    """Let workers have written to a run, and end it."""
+    session.start()
+    for pid in range(gather.HANDFUL):
+        with open(f"run/nodes-{session.driver.key}9{pid}.jsonl", "w") as file:
+            file.write(f'{{"kind":"process","driver":"{session.driver.key}"}}\n')
+
+
+def test_many_files_are_packed_at_the_end():
+    session = Session("run")
+    many_files(session)
+    session.stop("ok")
+    assert session.warnings == []
+    assert session.hint == ""
+    assert sorted(name.split("-")[0] for name in os.listdir("run")) == ["records", "run.json"]
+
+
+def test_a_handful_is_left_to_be_looked_at():
+    session = Session("run")
+    session.start()
+    session.stop("ok")
+    assert "records" not in {name.split("-")[0] for name in os.listdir("run")}
+
+
+def test_nothing_is_packed_while_jobs_go_on():
+    session = Session("run")
+    many_files(session)
+    session.outlived = True
+    session.stop("ok")
+    assert session.hint.endswith(f"nicarbon gather {os.path.abspath('run')}")
+    assert "records" not in {name.split("-")[0] for name in os.listdir("run")}
+
+
+def test_what_a_job_still_writes_is_left_and_said():
+    session = Session("run")
+    many_files(session)
+    with open("run/nodes-e15e00000000-1-1.jsonl", "w") as file:
+        file.write('{"kind":"process"}\n{"kind":"driver","event":"start"}\n')
+    session.stop("failed")
+    assert "nicarbon gather" in session.hint
+    assert sorted(name.split("-")[0] for name in os.listdir("run")) == [
+        "nodes",
+        "records",
+        "run.json",
+    ]
+
+
+def test_a_run_that_cannot_be_packed_costs_a_warning(monkeypatch):
+    session = Session("run")
+    many_files(session)
+    monkeypatch.setattr(gather.pack, "write", lambda path, entries: os.stat("/no/where"))
+    session.stop("ok")
+    (warning,) = session.warnings
+    assert warning.startswith("the run's files are left as they are: ")
+
+
+def test_a_forked_child_packs_nothing():
+    session = Session("run")
+    many_files(session)
+    child = os.fork()
+    if child == 0:
+        session.stop("ok")
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert "records" not in {name.split("-")[0] for name in os.listdir("run")}
+    session.stop("ok")
 
 
 def test_a_file_in_the_way_is_one_clear_line():
