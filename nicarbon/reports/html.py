@@ -16,6 +16,7 @@ from typing import Any
 from nicarbon.errors import MissingExtraError
 from nicarbon.notes import count
 from nicarbon.reports import drawing
+from nicarbon.reports.boxes import shortened
 from nicarbon.reports.cells import clean
 from nicarbon.reports.page_facts import gather
 from nicarbon.run import Run
@@ -24,6 +25,8 @@ PARTS = Path(__file__).parent / "page"
 # Letters of 12 points are 12 pixels high: they can be read, and large graphs stay in sight.
 _PX_PER_PT = 1.0
 _NAMES = re.compile("\u2068(.*?)\u2069", re.DOTALL)
+# Names of several lines are cut in their middle.
+_LONGEST = 160
 # After a dot, underscore or slash between letters or digits.
 _JOINTS = re.compile(r"(?<=\w)([._/])(?=\w)")
 ECHARTS = PARTS / "echarts" / "echarts.min.js"
@@ -59,8 +62,12 @@ def render(run: Run, stages_file: str | Path | None = None, command: str = "") -
         return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
     def breakable(name: str) -> Markup:
-        """Let long names break where they are read in parts."""
-        return Markup(_JOINTS.sub(r"\1<wbr>", str(escape(clean(name)))))
+        """Let long names break where they are read in parts; the longest are in a title."""
+        short = shortened(clean(name), _LONGEST)
+        shown = Markup(_JOINTS.sub(r"\1<wbr>", str(escape(short))))
+        if len(name) <= _LONGEST:
+            return shown
+        return Markup('<span title="{}">{}</span>').format(clean(name), shown)
 
     def sentence(text: str) -> Markup:
         """Set names off from the sentence that they stand in."""

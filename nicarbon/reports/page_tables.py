@@ -64,7 +64,7 @@ class Cell(msgspec.Struct, frozen=True):
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A column: `kind` is ``name``, ``number``, ``text`` or ``word`` (never broken)."""
+    """A column: `kind` is ``name``, ``number``, ``text``, ``note`` or ``word``."""
 
     title: str
     kind: str = "number"
@@ -139,6 +139,7 @@ def node_table(
         Stage by node, and colour by stage.
     """
     is_priced = summary.price is not None
+    has_memory = any(row.peak_memory_bytes is not None for row in summary.rows)
     rows = []
     for row in most_used(summary.rows):
         cells = _row(row, summary.total, is_priced)
@@ -151,20 +152,20 @@ def node_table(
                 cells[0],
                 Cell(stage, colour=colours[stage]),
                 *cells[1:-2],
-                Cell(_memory(row.peak_memory_bytes), row.peak_memory_bytes),
+                *([_memory_cell(row.peak_memory_bytes)] if has_memory else []),
                 Cell(said),
                 cells[-1],
             )
         )
     titles = ["energy", "range", *(["CO2e"] if is_priced else []), "share", "CPU time", "duration"]
-    titles += ["peak memory"]
+    titles += ["peak memory"] if has_memory else []
     return Table(
         "Nodes that used most",
         (
             Column("node", "name"),
             Column("stage", "text"),
             *(Column(title) for title in titles),
-            Column("outcome", "text"),
+            Column("outcome", "note"),
             Column("method", "word"),
         ),
         tuple(rows),
@@ -337,6 +338,10 @@ def host_table(summary: Summary, headers: Mapping[str, Host]) -> Table:
         ),
         tuple(rows),
     )
+
+
+def _memory_cell(memory_bytes: int | None) -> Cell:
+    return Cell(_memory(memory_bytes), None if memory_bytes is None else float(memory_bytes))
 
 
 def _memory(memory_bytes: int | None) -> str:

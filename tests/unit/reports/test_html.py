@@ -124,6 +124,7 @@ def test_names_are_shown_and_never_obeyed(hostile):
     assert HOSTILE[0] in words
     assert "{{ 7*7 }}" in words
     assert HOSTILE[4] in words
+    assert f"wf.{HOSTILE[5]}" in [given.get("title") for _, given in page.tags]
     assert "a\ufffd[31m\ufffd\ufffd\ufffd\ufffd" in words
     hostile.encode()
 

@@ -92,3 +92,12 @@ def test_hardware_that_is_not_known_is_not_guessed(run_folders):
 
 def test_a_share_writes_its_range():
     assert str(Share(0.3, 0.1234, 0.5)) == "12.3-50 %"
+
+
+def test_memory_has_a_column_where_any_is_known(run_folders):
+    spans = [run_folders.span("wf.a", 0, 1, peak_memory_bytes=3 * 2**29), run_folders.span("wf.b")]
+    nodes = gather(run_folders.run(spans, graphs=())).nodes
+    at = [column.title for column in nodes.columns].index("peak memory")
+    assert {row[0].text: row[at].text for row in nodes.rows} == {"wf.a": "1.5 GiB", "wf.b": "n/a"}
+    nodes = gather(run_folders.run([run_folders.span("wf.b")], graphs=())).nodes
+    assert "peak memory" not in [column.title for column in nodes.columns]
