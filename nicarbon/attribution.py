@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import fsum
 
@@ -361,17 +363,19 @@ def _window(
 
     A driver that was killed lived until the last that its files or its sampler say of it.
     """
+    ran = list(ran)
+    last_ns: dict[str | None, list[int]] = defaultdict(list)
+    for e in ran:
+        last_ns[e.driver].append(e.end_ns)
+    for samples in sample_files:
+        last_ns[samples.host.driver] += [last for _, last in _sessions([samples])]
     lives = []
     for file in node_files:
         marks = [line.t_monotonic_ns for line in file.lines if isinstance(line, Driver)]
         if not marks:
             continue
         if not any(isinstance(line, Driver) and line.event == "end" for line in file.lines):
-            key = file.process.key
-            marks += [e.end_ns for e in ran if e.driver == key]
-            marks += [
-                last for f in sample_files if f.host.driver == key for _, last in _sessions([f])
-            ]
+            marks += last_ns[file.process.key]
         lives.append((min(marks), max(marks)))
     if not lives:
         lives = _sessions(sample_files)
@@ -382,10 +386,11 @@ def _window(
 def _busy_cpu_s(readings: Sequence[timeline.Reading], allowed: Sequence[Interval]) -> float:
     """Return the CPU seconds of the whole host in the run's time."""
     total_s = 0.0
+    times = [reading.sample.t_monotonic_ns for reading in readings]
     for first, last in allowed:
-        busy = [r.sample.busy_cpu_s for r in readings if first <= r.sample.t_monotonic_ns <= last]
-        if busy:
-            total_s += busy[-1] - busy[0]
+        inside = readings[bisect_left(times, first) : bisect_right(times, last)]
+        if inside:
+            total_s += inside[-1].sample.busy_cpu_s - inside[0].sample.busy_cpu_s
     return total_s
 
 

@@ -253,50 +253,53 @@ def rising(cpu_s: Floats, total_s: float) -> Floats:
     return np.diff(curve, prepend=0.0)
 
 
+def driver_points(
+    node_files: Iterable[NodeFile], sample_files: Iterable[SampleFile]
+) -> dict[str, list[Point]]:
+    """Return what is known of each driver's whole tree, by the driver's key."""
+    points: dict[str, list[Point]] = {}
+    for file in node_files:
+        marks = [(m.t_monotonic_ns, m.cpu_s) for m in file.lines if isinstance(m, Driver)]
+        points.setdefault(file.process.key, []).extend(marks)
+    for samples in sample_files:
+        if samples.host.driver is not None:
+            points.setdefault(samples.host.driver, []).extend(
+                (sample.t_monotonic_ns, sample.driver_cpu_s)
+                for sample in samples.samples
+                if sample.driver_cpu_s is not None
+            )
+    return {key: of_driver for key, of_driver in points.items() if of_driver}
+
+
 def engine_on_grid(
-    node_files: Sequence[NodeFile],
-    sample_files: Sequence[SampleFile],
-    key: str,
-    nodes_s: Floats,
-    t_ns: NDArray[np.int64],
-) -> Floats:
-    """Return what a driver's tree used in each interval, less its nodes.
+    points: Iterable[Point], nodes: Sequence[Piece], t_ns: NDArray[np.int64]
+) -> Piece:
+    """Return what a driver's tree used, less its nodes.
+
+    A run may have thousands of drivers, each job being one: nothing here is as long as the grid.
 
     Parameters
     ----------
-    key : str
-        The driver.
-    nodes_s : ndarray
-        CPU seconds of its executions in each interval of the grid.
+    points : iterable of Point
+        What is known of its whole tree; at least one.
+    nodes : sequence of Piece
+        Its executions.
     t_ns : ndarray
         The grid's instants.
     """
-    points = [
-        (line.t_monotonic_ns, line.cpu_s)
-        for file in node_files
-        if file.process.key == key
-        for line in file.lines
-        if isinstance(line, Driver)
-    ]
-    points += [
-        (sample.t_monotonic_ns, sample.driver_cpu_s)
-        for file in sample_files
-        if file.host.driver == key
-        for sample in file.samples
-        if sample.driver_cpu_s is not None
-    ]
-    if not points:
-        return np.zeros(len(nodes_s))
-    left = on_whole_grid(points, t_ns) - nodes_s
-    return rising(left, float(left.sum()))
+    whole = rising_on_grid(points, t_ns)
+    first = min(piece.first for piece in (whole, *nodes))
+    last = max(piece.where.stop for piece in (whole, *nodes))
+    left = np.zeros(last - first)
+    left[whole.first - first : whole.where.stop - first] = whole.cpu_s
+    for node in nodes:
+        left[node.first - first : node.where.stop - first] -= node.cpu_s
+    return Piece(first, rising(left, float(left.sum())))
 
 
-def on_whole_grid(points: Iterable[Point], t_ns: NDArray[np.int64]) -> Floats:
-    """Return what a curve used in every interval of a grid; it is made to rise."""
-    piece = on_grid(_rising_points(points), t_ns)
-    cpu_s = np.zeros(len(t_ns) - 1)
-    cpu_s[piece.where] = piece.cpu_s
-    return cpu_s
+def rising_on_grid(points: Iterable[Point], t_ns: NDArray[np.int64]) -> Piece:
+    """Return what a curve used in each interval of a grid; it is made to rise."""
+    return on_grid(_rising_points(points), t_ns)
 
 
 def _rising_points(points: Iterable[Point]) -> list[Point]:

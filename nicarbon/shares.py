@@ -6,6 +6,7 @@ Nothing here knows where energy or CPU seconds come from.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from math import fsum
 
@@ -72,21 +73,17 @@ def divide(
     """
     nodes = _nodes_on_grid(line, ran)
     n = len(line.covered)
-    by_driver: dict[str | None, NDArray[np.float64]] = {
-        curves.driver_of(file): np.zeros(n) for file in node_files
-    }
+    nodes_s, engine_s, meter_s = np.zeros(n), np.zeros(n), np.zeros(n)
+    of_driver: dict[str | None, list[curves.Piece]] = defaultdict(list)
     for span, piece in nodes.items():
-        by_driver[ran[span].driver][piece.where] += piece.cpu_s
-    nodes_s = sum(by_driver.values(), np.zeros(n))
-    engine_s = np.zeros(n)
-    for key, of_driver_s in by_driver.items():
-        if key is not None:
-            engine_s += curves.engine_on_grid(
-                node_files, sample_files, key, of_driver_s, line.t_ns
-            )
-    meter_s = np.zeros(n)
+        of_driver[ran[span].driver].append(piece)
+        nodes_s[piece.where] += piece.cpu_s
+    for key, points in curves.driver_points(node_files, sample_files).items():
+        engine = curves.engine_on_grid(points, of_driver[key], line.t_ns)
+        engine_s[engine.where] += engine.cpu_s
     for file in sample_files:
-        meter_s += curves.on_whole_grid(curves.meter_points(file), line.t_ns)
+        meter = curves.rising_on_grid(curves.meter_points(file), line.t_ns)
+        meter_s[meter.where] += meter.cpu_s
 
     ours_s = nodes_s + engine_s + meter_s
     measured_s = np.maximum(line.busy_cpu_s, 0.0)

@@ -148,6 +148,7 @@ def _run_metered(
     try:
         metered_graph, describe = envelop(graph, context, armed=_ships_its_nodes(plugin))
         session.write_graph(workflow_name(graph), _plugin_name(plugin), *describe)
+        del describe  # As large as the graph, and the run may take days.
     except Exception as error:
         messages.fail(error)
         return plugin.run(graph, config, updatehash=updatehash)
