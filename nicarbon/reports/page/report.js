@@ -81,7 +81,7 @@
       const stage = data.stages[bars.stage[i]];
       const children = [{
         type: "rect", shape: shape,
-        style: { fill: stage.colour, opacity: outcome === RAN ? 1 : 0.55, stroke: onPath[i] ? INK : "#fff", lineWidth: !onPath[i] ? 0.5 : shape.width > 6 ? 2 : 1 },
+        style: { fill: stage.colour, fillOpacity: outcome === RAN ? 1 : 0.55, stroke: onPath[i] ? INK : "#fff", lineWidth: !onPath[i] ? 0.5 : shape.width > 6 ? 2 : 1 },
       }];
       if (shape.width > 34 && shape.height > 10) {
         children.push({
