@@ -100,14 +100,15 @@ def ask_for_run(run_dir: str, wait_s: float = 0.0) -> int:
 def _silent_jobs(run_dir: str) -> dict[str, list[str]]:
     """Return by scheduler the jobs that were submitted or began, and did not end as they should.
 
-    Those that ended, and whose nodes did, have nothing to ask for.
+    Those all of whose attempts ended, and whose nodes did, have nothing to ask for.
     """
     submitted: dict[tuple[str, str], None] = {}
-    ended = set()
+    ended: set[tuple[str, str]] = set()
+    silent: set[tuple[str, str]] = set()
     for name in sorted(os.listdir(run_dir)):
         if not (name.startswith("nodes-") and name.endswith(".jsonl")):
             continue
-        job, good = None, False
+        job, over, failed = None, False, False
         for record in _records(os.path.join(run_dir, name)):
             kind = record.get("kind")
             if kind in ("job", "submitted") and record.get("job_id"):
@@ -115,14 +116,15 @@ def _silent_jobs(run_dir: str) -> dict[str, list[str]]:
                 submitted[place] = None
                 job = place if kind == "job" else job
             elif kind == "driver" and record.get("event") == "end":
-                good = True
+                over = True
             elif kind == "end" and record.get("outcome") == "failed":
-                job = None  # Perhaps the scheduler knows why.
-        if job is not None and good:
-            ended.add(job)
+                failed = True  # Perhaps the scheduler knows why.
+        if job is not None:
+            # A job that is started again has one number and a file for each attempt.
+            (ended if over and not failed else silent).add(job)
     asked: dict[str, list[str]] = {}
     for scheduler, job_id in submitted:
-        if scheduler and (scheduler, job_id) not in ended:
+        if scheduler and (scheduler, job_id) not in ended - silent:
             asked.setdefault(scheduler, []).append(job_id)
     return asked
 

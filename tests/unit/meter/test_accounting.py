@@ -155,6 +155,15 @@ def test_a_run_asks_for_jobs_that_did_not_end_well(run_dir, command):
     assert facts.jobs[1].how == "time limit"
 
 
+def test_a_job_that_ended_well_only_when_it_came_again_is_asked_for(run_dir, command):
+    calls = command("sacct", SACCT)
+    again = {"kind": "job", "scheduler": "slurm", "job_id": "12", "restart": 1}
+    lines(run_dir / "nodes-0a-5-1.jsonl", again, {"kind": "driver", "event": "end"})
+    ask_for_run(str(run_dir))
+    (call,) = calls()
+    assert "-j 12,13,14 " in call
+
+
 def test_accounts_that_are_late_are_asked_for_again(run_dir, command):
     running = "12|RUNNING|0:0|1790000000|1790000010|Unknown|n1\n"
     ended = running.replace("RUNNING", "CANCELLED by 0")
