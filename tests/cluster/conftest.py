@@ -102,6 +102,12 @@ class Slurm(Cluster):
         rows = self.ask("sacct", *options).splitlines()
         return [dict(zip(fields, row.split("|"), strict=True)) for row in rows]
 
+    def wait_for_accounts(self):
+        """Wait until accounting, which comes some seconds late, says that all jobs are over."""
+        command = ("sacct", "-D", "-X", "-n", "-P", "-o", "State")
+        going = {"PENDING", "RUNNING"}
+        self.wait_for(lambda: not going & set(self.ask(*command).split()), "the jobs' accounts")
+
 
 class GridEngine(Cluster):
     """A running Grid Engine."""

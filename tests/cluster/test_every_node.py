@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 from every_engine import assert_metered, take_turns
 
 from nicarbon.reader import read_run
 from nicarbon.records import Job, Start
+from nicarbon.run import Run
 
+# What starting a Python takes on a busy machine, at most.
+START_S = 20
 # What is not to be submitted runs in the driver, if the engine has one that stays.
 IN_DRIVER = {"top.here", "top.m_here", *(f"top.m_here[{index}]" for index in range(3))}
 
@@ -40,3 +45,21 @@ def test_forty_nodes(slurm, workflow, tmp_path, plugin, plugin_args, expanded, i
         numbers += [job.job_id for job in jobs]
     assert len(set(numbers)) == len(numbers)
     assert {span.node for span in result.spans} - in_jobs == in_driver
+    assert_waits_are_known(slurm, run_dir, numbers)
+
+
+def assert_waits_are_known(slurm, run_dir, numbers):
+    """Each job's wait is its own figure, as long as Slurm's account of it or shorter."""
+    run = Run.open(run_dir)
+    waits = {s.job: s.queue_wait_s for s in run.attribution.spans if s.job is not None}
+    assert waits.keys() == {f"slurm {number}" for number in numbers}
+    for number in numbers:
+        (account,) = slurm.accounts(number, ["Submit", "Start"])
+        submit, start = (datetime.fromisoformat(account[key]) for key in ("Submit", "Start"))
+        # Slurm counts from the submission even where a job waits for another, in whole seconds;
+        # here a wait ends when the job's Python runs.
+        assert 0 <= waits[f"slurm {number}"] <= (start - submit).total_seconds() + START_S
+    queue = run.summary().queue
+    assert (queue.n_jobs, queue.n_unknown) == (len(numbers), 0)
+    # Four jobs at a time, and many more at once.
+    assert queue.total_s > 10
