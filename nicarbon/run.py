@@ -9,7 +9,7 @@ pandas and networkx are loaded only by those who ask for tables and graphs.
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
@@ -378,6 +378,46 @@ class Run:
             saved=cache,
             queue=queue(attribution.spans),
         )
+
+    def divided(
+        self, among: Sequence[str], by: str = "stage", stages_file: str | Path | None = None
+    ) -> dict[tuple[str | None, ...], Summary]:
+        """Divide a summary of the run: one for each subject, say, or subject and session.
+
+        Rows, total and details are those of a group's nodes, so that their sums over all groups
+        are the whole run's. Hosts and notes are the whole run's in each.
+
+        Parameters
+        ----------
+        among : sequence of str
+            Attributes of nodes, of `nicarbon.grouping.BY`.
+        by, stages_file
+            As in `summary`.
+
+        Returns
+        -------
+        dict
+            By the values of these attributes, in their order; None where a node has none.
+        """
+        for key in among:
+            check(key)
+        whole = self.summary(by, stages_file)
+        name_of = self._naming(by, self.rules(stages_file), whole.labels, stages_file)
+        nodes = self.executed(stages_file).nodes
+        groups: dict[tuple[str | None, ...], list[SpanEnergy]] = defaultdict(list)
+        for span in self.attribution.spans:
+            groups[tuple(nodes[span.node][key] for key in among)].append(span)
+        return {
+            values: msgspec.structs.replace(
+                whole,
+                rows=tuple(
+                    priced(row, self.chosen_price)
+                    for row in fold(groups[values], name_of, self._offsets)
+                ),
+                total=priced(fold_one(TOTAL, groups[values], self._offsets), self.chosen_price),
+            )
+            for values in sorted(groups, key=lambda values: [value or "" for value in values])
+        }
 
     def bottlenecks(self, stages_file: str | Path | None = None) -> Bottlenecks:
         """Say what limited the run: see `nicarbon.bottleneck`.

@@ -26,6 +26,7 @@ VERBS = {
     "report": "write a run as one page for people, in one file",
     "figure": "draw where the energy of runs went, for a paper",
     "methods": "write how a run was metered, for a paper",
+    "bids": "write what runs used beside the derivatives, as BIDS",
     "gather": "pack the files of finished runs",
     "graph": "draw the footprint graph, or write it for other programs",
     "doctor": "show which sensors work here, and how to enable the others",
@@ -43,6 +44,7 @@ examples:
   nicarbon report RUN                      all of it as one page, to look at and to send
   nicarbon figure RUN -o energy.pdf        the stages as a figure for a paper
   nicarbon methods RUN                     how it was metered, in words for a paper
+  nicarbon bids RUN OUT                    tables and figures per subject, as a BIDS derivative
   nicarbon gather nicarbon-runs/*          pack finished runs: few files instead of many
   nicarbon graph RUN -o footprint.svg      stages, and what depends on what
   nicarbon doctor                          which sensors work here, and how to enable the others

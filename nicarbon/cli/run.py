@@ -19,6 +19,7 @@ examples:
   nicarbon run workflows/structural.py --t1w sub-01_T1w.nii.gz
   nicarbon run -o runs/sub-01 -m mypackage.pipeline --n-procs 8
   nicarbon run fmriprep BIDS OUT participant    any installed Python command
+  nicarbon run --bids OUT fmriprep BIDS OUT participant
   nicarbon run -- recon-all -s bert -all        any other command, as one node
 
 A Python program is run in this process, and each nipype workflow in it is metered with the
@@ -45,6 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--stages", metavar="FILE", help="your own stage rules (TOML), tried before the built-in"
+    )
+    parser.add_argument(
+        "--bids",
+        metavar="OUT",
+        help="at the end, write OUT/nicarbon as a BIDS derivative; see: nicarbon bids --help",
     )
     parser.add_argument(
         "--progress",
@@ -106,6 +112,8 @@ def run(args: argparse.Namespace) -> int:
         session.stop(outcome)
     if os.getpid() == session.pid:
         _report(session, args.stages)
+        if args.bids is not None:
+            _write_bids(session, args.bids, args.stages)
     return code
 
 
@@ -131,6 +139,10 @@ def _check_files(args: argparse.Namespace) -> None:
         from nicarbon.stages import StageRules
 
         StageRules.load(args.stages)
+    if args.bids is not None:
+        from nicarbon.reports.bids import target
+
+        target(args.bids)
 
 
 def _sampler_args(args: argparse.Namespace) -> list[str]:
@@ -159,6 +171,22 @@ def _report(session: Session, stages: str | None) -> None:
         say(f"no summary ({error}); the run is in {session.run_dir}")
     if session.hint:
         say(session.hint)
+
+
+def _write_bids(session: Session, output: str, stages: str | None) -> None:
+    """Write the derivative; whatever goes wrong here is not the pipeline's failure."""
+    try:
+        from nicarbon.reports.bids import write
+        from nicarbon.run import Run
+
+        folder, lacking = write(Run.open(session.run_dir), output, stages)
+    except Exception as error:
+        say(f"no BIDS derivative: {error}")
+        say(f"once that is mended: nicarbon bids {session.run_dir} {output}")
+        return
+    say(f"wrote {folder}")
+    if lacking:
+        say(f"no figures: {lacking}")
 
 
 def _seconds(text: str) -> float:

@@ -267,3 +267,23 @@ def test_the_footprint_is_the_graph_of_stages(run_folders):
     assert energies["segmentation"] == 30.0
     assert sum(e or 0.0 for e in energies.values()) == run.summary().total.energy_j
     assert footprint.edges["brain extraction", "segmentation"]["n_dependencies"] == 1
+
+
+def test_divided_among_subjects_the_sum_is_kept(run_folders):
+    spans = [
+        run_folders.span("prep.sub_01_wf.fast", energy_j=10.0),
+        run_folders.span("prep.sub_01_wf.ses_a_wf.fast", energy_j=20.0),
+        run_folders.span("prep.sub_02_wf.fast", energy_j=7.0),
+        run_folders.span("prep.average", energy_j=1.0),
+    ]
+    run = run_folders.run(spans, [run_folders.host(38.0)])
+    parts = run.divided(("subject", "session"), "node")
+    assert {key: part.total.energy_j for key, part in parts.items()} == {
+        (None, None): 1.0,
+        ("sub-01", None): 10.0,
+        ("sub-01", "ses-a"): 20.0,
+        ("sub-02", None): 7.0,
+    }
+    assert [row.name for row in parts["sub-02", None].rows] == ["prep.sub_02_wf.fast"]
+    with pytest.raises(NicarbonError, match="no such attribute"):
+        run.divided(("subjekt",))
