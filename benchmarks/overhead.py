@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What metering costs a node, in CPU time: 1,000 trivial nodes, metered and plain in turns.
 
-Each trial is a process of its own, in memory (/dev/shm). Its cost is user and system time of the
-process and its children from before the plugin is made until the workflow has run, and what the
-sampler used by its own record. Pairs change their order. Beside it, one CodeCarbon offline
-tracker a node.
+The same for 1,000 elements of one MapNode, which it runs by itself. Each trial is a process of its
+own, in memory (/dev/shm). Its cost is user and system time of the process and its children from
+before the plugin is made until the workflow has run, and what the sampler used by its own record.
+Pairs change their order. Beside it, one CodeCarbon offline tracker a node.
 """
 
 from __future__ import annotations
@@ -53,22 +53,29 @@ def cpu_s() -> float:
 
 def trial(kind: str, n_nodes: int, base: str) -> None:
     """Run the workflow once; print the CPU seconds that it took."""
-    from nipype import Function, Node, Workflow, config, logging
+    from nipype import Function, MapNode, Node, Workflow, config, logging
 
     logging.getLogger("nipype.workflow").setLevel("CRITICAL")
     logging.getLogger("nipype.utils").setLevel("CRITICAL")
     config.set("execution", "create_report", "false")
     workflow = Workflow(name="w", base_dir=base)
     function = tracked if kind == "codecarbon" else nothing
-    for k in range(n_nodes):
-        node = Node(
-            Function(function=function, input_names=["x"], output_names=["o"]), name=f"n{k}"
-        )
-        node.inputs.x = k
-        workflow.add_nodes([node])
+
+    def interface():
+        return Function(function=function, input_names=["x"], output_names=["o"])
+
+    if kind.endswith("elements"):
+        nodes = [MapNode(interface(), iterfield=["x"], name="m")]
+        nodes[0].inputs.x = list(range(n_nodes))
+    else:
+        nodes = [Node(interface(), name=f"n{k}") for k in range(n_nodes)]
+        for k, node in enumerate(nodes):
+            node.inputs.x = k
+    workflow.add_nodes(nodes)
     run_dir = os.path.join(base, "run")
     before_s = cpu_s()
-    if kind == "metered":
+    metered = kind.startswith("metered")
+    if metered:
         import nicarbon
 
         workflow.run(plugin=nicarbon.plugin("Linear", run_dir=run_dir))
@@ -88,7 +95,7 @@ def trial(kind: str, n_nodes: int, base: str) -> None:
         for path in Path(run_dir).glob("nodes-*.jsonl")
         for line in path.read_text().splitlines()
     )
-    assert n_ends == (n_nodes if kind == "metered" else 0)
+    assert n_ends == ((n_nodes + (nodes[0].name == "m")) if metered else 0)
     print(f"TRIAL {used_s + sampler_s} {sampler_s}")
 
 
@@ -137,32 +144,39 @@ def main() -> int:
         return 0
     print(machine.describe())
     measure("metered", 1)  # Bytecode is compiled, files are in memory.
-    costs_ms, plain_ms, sampler_ms = [], [], []
+    shapes = {"": "trivial nodes", "-elements": "trivial elements of one MapNode"}
+    found: dict[str, list[tuple[float, float]]] = {}
     for pair in range(args.pairs):
-        found = {}
-        for kind in ("plain", "metered") if pair % 2 == 0 else ("metered", "plain"):
-            found[kind] = measure(kind, args.nodes)
-        costs_ms.append((found["metered"][0] - found["plain"][0]) / args.nodes * 1000)
-        plain_ms.append(found["plain"][0] / args.nodes * 1000)
-        sampler_ms.append(found["metered"][1] / args.nodes * 1000)
-    bound_ms = upper_bound(costs_ms)
-    print(
-        f"{args.pairs} pairs of {args.nodes} trivial nodes on Linear, CPU time a node:\n"
-        f"  plain nipype      {statistics.mean(plain_ms):7.3f} ms\n"
-        f"  metering adds     {statistics.mean(costs_ms):7.3f} ms, upper 95 % bound "
-        f"{bound_ms:.3f} ms, median {statistics.median(costs_ms):.3f} ms "
-        f"(sampler: {statistics.mean(sampler_ms):.3f} ms)\n"
-        f"  budget            {BUDGET_MS:7.3f} ms: {'kept' if bound_ms <= BUDGET_MS else 'BROKEN'}"
-    )
+        for shape in shapes:
+            for kind in ("plain", "metered") if pair % 2 == 0 else ("metered", "plain"):
+                found.setdefault(kind + shape, []).append(measure(kind + shape, args.nodes))
+    bounds_ms = []
+    for shape, what in shapes.items():
+        plain_ms = [used_s / args.nodes * 1000 for used_s, _ in found["plain" + shape]]
+        metered_ms = [used_s / args.nodes * 1000 for used_s, _ in found["metered" + shape]]
+        sampler_ms = [own_s / args.nodes * 1000 for _, own_s in found["metered" + shape]]
+        costs_ms = [a - b for a, b in zip(metered_ms, plain_ms, strict=True)]
+        bounds_ms.append(upper_bound(costs_ms))
+        added = statistics.mean(costs_ms)
+        print(
+            f"{args.pairs} pairs of {args.nodes} {what} on Linear, CPU time of each:\n"
+            f"  plain nipype      {statistics.mean(plain_ms):7.3f} ms\n"
+            f"  metering adds     {added:7.3f} ms "
+            f"({100 * added / statistics.mean(plain_ms):.0f} %), upper 95 % bound "
+            f"{bounds_ms[-1]:.3f} ms, median {statistics.median(costs_ms):.3f} ms "
+            f"(sampler: {statistics.mean(sampler_ms):.3f} ms)\n"
+            f"  budget            {BUDGET_MS:7.3f} ms: "
+            f"{'kept' if bounds_ms[-1] <= BUDGET_MS else 'BROKEN'}"
+        )
     if machine.has_codecarbon():
         n = args.codecarbon_nodes
         first_s, later_s = measure("codecarbon", n)
         print(
             f"  one CodeCarbon offline tracker a node ({n} nodes in one process): the first "
             f"{first_s * 1000:.0f} ms, each later one {later_s * 1000:.1f} ms on average: "
-            f"{later_s * 1000 / statistics.mean(costs_ms):.0f} times what metering costs"
+            f"{later_s * 1000 / added:.0f} times what metering costs"
         )
-    return 0 if bound_ms <= BUDGET_MS else 1
+    return 0 if max(bounds_ms) <= BUDGET_MS else 1
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from science import assert_no_pickle_names_us, science, snapshot
+from science import assert_no_pickle_names_us, mentions, science, snapshot
 
 N_NODES = 21
 POOLS = {
@@ -32,7 +32,9 @@ def test_taking_turns_on_one_folder_runs_nothing_twice(workflow, read_run, tmp_p
     ran, kept = [], []
     for number, turn in enumerate(turns if first == "plain" else turns[1:]):
         run_dir = tmp_path / f"run{number}" if turn == "metered" else None
-        done = workflow("every_kind", plugin, run_dir, plugin_args=plugin_args)
+        # The plain turns are those of an environment without nicarbon.
+        env = {} if turn == "metered" else {"NICARBON_TEST_ABSENT": "1"}
+        done = workflow("every_kind", plugin, run_dir, plugin_args=plugin_args, env=env)
         assert done.ended["type"] is None
         ran.append(done.ran)
         kept.append(snapshot(done.base))
@@ -67,6 +69,23 @@ def test_fresh_runs_leave_the_same_files(workflow, tmp_path, name):
         assert plain[kind] == metered[kind], kind
     assert len(plain["hash"]) > 30
     assert len(plain["pickle"]) > 60
+
+
+@pytest.mark.parametrize("name", ["Linear", "MultiProc-fork"])
+def test_no_file_mentions_us(workflow, tmp_path, name):
+    plugin, plugin_args = PLUGINS[name]
+    found = []
+    for turn, run_dir in (("a", None), ("b", tmp_path / "run")):
+        (tmp_path / "counter").unlink(missing_ok=True)
+        every = "every_kind failing:node failing:map failing:serial failing:here"
+        base = str(tmp_path / turn)
+        done = workflow(every, plugin, run_dir, plugin_args=plugin_args, base=base)
+        assert len(done.all_ended) == 5
+        folders = sorted(tmp_path.glob(f"{turn}-*"))
+        assert sum(path.suffix == ".pklz" for f in folders for path in f.rglob("*")) > 100
+        found.append({folder.name[2:]: mentions(folder) for folder in folders})
+    # What they record of their environment may: the folder in which the tests are, say.
+    assert found[1] == found[0]
 
 
 def test_a_plugin_without_arguments_leaves_the_same_pickles_under_nicarbon_run(workflow, tmp_path):

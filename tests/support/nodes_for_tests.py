@@ -8,6 +8,11 @@ no hash.
 from __future__ import annotations
 
 import os
+import sys
+
+if os.environ.get("NICARBON_TEST_ABSENT"):
+    # As in an environment where it isn't installed, here and in every process that loads a node.
+    sys.modules["nicarbon"] = None
 
 from nipype import Function, IdentityInterface, JoinNode, MapNode, Node, Workflow
 from nipype.interfaces.base import (

@@ -39,6 +39,22 @@ def science(base):
     return files
 
 
+def mentions(base):
+    """Count in each file, unpacked, how often we are mentioned, but for lines of tracebacks.
+
+    A traceback of a metered node shows, as text, the frame of ours that called the node.
+    """
+    counts = {}
+    for path in sorted(base.rglob("*")):
+        if path.is_file():
+            data = unzipped(path) if path.suffix == ".pklz" else path.read_bytes()
+            data = re.sub(rb'File "[^"]*/nicarbon/engines/\w+\.py", line \d+, in \w+', b"", data)
+            if n := data.count(b"nicarbon"):
+                name = re.sub(r"crash-[\w-]+", "crash", str(path.relative_to(base)))
+                counts[name] = counts.get(name, 0) + n
+    return counts
+
+
 def assert_no_pickle_names_us(base):
     """Look for the names of classes and modules: a traceback may show a frame of ours, as text."""
     for path in base.rglob("*.pklz"):
