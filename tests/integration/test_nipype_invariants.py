@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from science import assert_no_pickle_names_us, mentions, science, snapshot
 
+from nicarbon.run import Run
+
 N_NODES = 21
 POOLS = {
     "MultiProc-fork": ("MultiProc", {"n_procs": 2, "mp_context": "fork"}),
@@ -244,6 +246,23 @@ def test_failures_are_the_pipelines_own(workflow, read_run, tmp_path, name, stop
         assert all(end["error"] for end in failed)
         assert len(run.starts) == len(run.ends)
         assert run.drivers[-1]["outcome"] == "failed"
+
+
+@pytest.mark.parametrize("name", ["Linear", "MultiProc-fork"])
+def test_a_map_node_over_nothing_ends_as_without_us(workflow, tmp_path, name):
+    plugin, plugin_args = PLUGINS[name]
+    ends = []
+    for turn, run_dir in (("plain", None), ("meter", tmp_path / "run")):
+        base = tmp_path / turn
+        done = workflow("failing:empty", plugin, run_dir, plugin_args=plugin_args, base=base)
+        message = (done.ended["message"] or "").replace(str(base), "BASE")
+        ends.append((done.ended["type"], _shape(message), _crash_names(base), done.ran[0][:4]))
+    assert ends[0] == ends[1]
+    outcomes = Run.open(tmp_path / "run").nodes["outcome"]
+    # nipype's pools never hand such a node to a worker, and do not fail with it.
+    assert outcomes["bad.bad"] == ("failed" if name == "Linear" else "missing")
+    assert outcomes["bad.after"] == "missing"
+    assert outcomes["bad.good"] == "ran"
 
 
 def test_crash_files_load_where_nicarbon_is_missing(workflow, tmp_path, environment):

@@ -288,6 +288,10 @@ def failing(base, kind):
             serial=kind == "serial",
         )
         bad.inputs.x = [1, 2, 3]
+    elif kind == "empty":
+        # To nipype a list without elements is no input at all (its issue 3372).
+        bad = MapNode(_function(one, ["x"], ["o"]), iterfield=["x"], name="bad")
+        bad.inputs.x = []
     elif kind == "command":
         bad = Node(CommandLine("bash", args="-c 'exit 7'"), name="bad")
     else:
