@@ -10,6 +10,8 @@ DOORS = {
     "span.begin": span.begin,
     "span.end": span.end,
     "span.cached": span.cached,
+    "span.submitted": span.submitted,
+    "span.unmetered": span.unmetered,
     "span.inside_node": span.inside_node,
     "messages.say": messages.say,
     "messages.fail": messages.fail,

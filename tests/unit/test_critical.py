@@ -114,3 +114,23 @@ def test_a_circle_is_one_line(make):
     assert not nx.is_directed_acyclic_graph(graph)
     with pytest.raises(NicarbonError, match="circle"):
         longest_path(graph, {})
+
+
+def test_waiting_in_a_queue_is_a_part_of_waiting_and_no_more(make, run_folders):
+    span = run_folders.span
+    graph = make(
+        "abc",
+        [("a", "b"), ("b", "c")],
+        [
+            span("a", 1, 3, queue_wait_s=1.0),  # Nothing is waited for before the first.
+            span("b", 6, 7, outcome="failed", queue_wait_s=9.0),
+            span("b", 8, 10, attempt=2, queue_wait_s=2.0),
+            span("c", 11, 12, queue_wait_s=5.0),  # It began to wait before its input was there.
+        ],
+    )
+    times = measured_times(graph)
+    found = critical_path(graph, times, None)
+    assert [step.node for step in found.steps] == ["a", "b", "c"]
+    assert [step.waiting_s for step in found.steps] == [0, 5, 1]
+    assert [step.queue_wait_s for step in found.steps] == [0, 2, 1]
+    assert found.queue_wait_s == 3

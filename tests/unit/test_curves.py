@@ -123,3 +123,28 @@ def test_a_curve_read_by_two_samplers_rises():
     points = [(0, 0.0), (4 * S, 4.0), (4 * S, 3.0), (6 * S, 3.5), (8 * S, 8.0)]
     used_s = rising_on_grid(points, GRID).cpu_s
     assert used_s == pytest.approx([1, 1, 1, 1, 0, 0, 2, 2])
+
+
+def test_a_sampler_that_came_later_does_not_know_when_a_process_ended():
+    """The next attempt's sampler finds the file of an attempt that was killed long before."""
+    beats = [(3, {"a": 2.0})]
+    samples = tuple(Sample(int(t * S), 0, 0.0, {}, spans=spans) for t, spans in beats)
+    first = SampleFile(Host("h", "h", "b", 1, 4, 0, 0, ()), samples)
+    later = SampleFile(Host("h", "h", "b", 2, 4, 8 * S, 0, ()), (), (Gone("a", 9 * S),))
+    nodes = NodeFile(Process("h", "h", 1, 1, "h-1-1"), (start("a", 2),))
+    files = [first, later]
+    [a] = executions([nodes], files, merge(files)).values()
+    assert (a.outcome, a.end_ns) == ("killed", 3 * S)
+    # Of two that looked all the time, the one that saw it first is right.
+    beside = SampleFile(Host("h", "h", "b", 3, 4, 0, 0, ()), (), (Gone("a", 4 * S),))
+    again = SampleFile(Host("h", "h", "b", 3, 4, 0, 0, ()), (), (Gone("a", 5 * S),))
+    files = [first, again, beside, later]
+    [a] = executions([nodes], files, merge(files)).values()
+    assert a.end_ns == 4 * S
+
+
+def test_a_driver_that_is_known_to_be_over_ends_what_it_ran():
+    lines = [Driver("start", 0, 0, 0.0), start("a", 2)]
+    nodes = NodeFile(Process("h", "h", 1, 1, "h-1-1", "h-1-1"), tuple(lines))
+    assert executions([nodes], [], [])["a"].outcome == "running"
+    assert executions([nodes], [], [], {"h-1-1"})["a"].outcome == "killed"

@@ -228,3 +228,22 @@ def test_any_bytes_are_read_without_an_error(tmp_path):
         except SchemaError:
             continue
         assert facts.n_skipped_lines + len(facts.node_files[0].lines) <= cut.count(b"\n") + 1
+
+
+def test_what_batch_jobs_leave(tmp_path):
+    write_info(tmp_path)
+    when = {"t_monotonic_ns": 1, "t_unix_ns": 2}
+    job = {"kind": "job", "node": "wf.a", "scheduler": "slurm", "job_id": "7", **when}
+    submitted = {"kind": "submitted", "node": "wf.b", **when}
+    known = {"kind": "unmetered", "node": "wf.c", "reason": "an engine lacks it", **when}
+    write(tmp_path, f"nodes-{HOST}-10-20.jsonl", process(), driver(), job, submitted, known)
+    write(tmp_path, "unmetered-n1-4711-5.json", {"node": "wf.d", "interpreter": "/bin/python3"})
+    write(tmp_path, "unmetered-n1-4712-5.json", '{"node":')
+    fact = {"job_id": "7", "state": "TIMEOUT", "how": "time limit", "over": True}
+    write(tmp_path, "jobs-slurm-1-5.json", {"scheduler": "slurm", "t_unix_ns": 5, "jobs": [fact]})
+    facts = read_run(tmp_path)
+    (file,) = facts.node_files
+    assert file.job.job_id == "7"
+    assert {record.node for record in facts.unmetered} == {"wf.c", "wf.d"}
+    assert facts.job_facts[0].jobs[0].how == "time limit"
+    assert facts.n_skipped_lines == 1

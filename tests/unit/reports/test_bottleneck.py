@@ -107,3 +107,14 @@ def test_json_is_complete_and_leaves_out_where_the_folder_lies(found):
     assert document["nodes"][0].keys() >= {"node", "slack_s", "critical", "start_s"}
     assert document["phases"][0]["energy_j"] is None
     assert "path" not in document
+
+
+def test_a_schedulers_queue_is_a_kind_of_waiting_of_its_own(run_folders, found):
+    assert "queue" not in render(found)
+    spans = [
+        run_folders.span("wf.strip", 0, 4),
+        run_folders.span("wf.mask", 8, 9, queue_wait_s=3.0),
+    ]
+    rows = render(run_folders.run(spans).bottlenecks())
+    assert line(rows, "waiting in the scheduler's queue")[1:] == ["3 s", "30.0 %"]
+    assert line(rows, "waiting to be started")[1:] == ["1 s", "10.0 %"]

@@ -192,3 +192,20 @@ def test_very_many_hosts_fold_and_their_sum_is_kept(run_folders):
 
 def n_shown(text):
     return sum(re.match(r"n\d", line) is not None for line in text.splitlines())
+
+
+def test_how_long_jobs_waited_is_a_line_of_its_own(run_folders, summary):
+    assert "queue" not in render([summary])
+    spans = [
+        run_folders.span("wf.strip", 0, 2, job="slurm 1", queue_wait_s=60.0),
+        run_folders.span("wf.mask\x1b[31m", 2, 4, job="slurm 2", queue_wait_s=90.0),
+    ]
+    text = render([run_folders.run(spans).summary()])
+    expected = (
+        "queue: 2 jobs waited 2 min 30 s in all before they ran, at most 1 min 30 s (wf.mask"
+    )
+    assert expected in text
+    assert "\x1b" not in text
+    spans = [run_folders.span("wf.strip", 0, 2, job="slurm 1")]
+    text = render([run_folders.run(spans).summary()])
+    assert "queue: the wait of 1 job is not known\n" in text
