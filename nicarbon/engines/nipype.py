@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from nicarbon.engines.nipype_graph import envelop, workflow_name
+from nicarbon.engines.nipype_names import names_wrapped
 from nicarbon.engines.nipype_observe import ask_for_jobs, observed
-from nicarbon.engines.nipype_script import scripts_metered
 from nicarbon.meter import messages, span
 from nicarbon.meter.recorder import RunContext
 from nicarbon.meter.session import Session, SessionError
@@ -152,7 +152,7 @@ def _run_metered(
     except Exception as error:
         messages.fail(error)
         return plugin.run(graph, config, updatehash=updatehash)
-    with observed(plugin, context), scripts_metered(plugin):
+    with observed(plugin, context), names_wrapped(plugin):
         return plugin.run(metered_graph, config, updatehash=updatehash)
 
 

@@ -8,21 +8,14 @@ node where nicarbon can be imported, and otherwise leaves a record that it ran u
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from types import ModuleType
+from collections.abc import Callable
 from typing import Any
 
 from nicarbon.engines.nipype_node import Envelope, plain
 from nicarbon.meter import SCHEMA_VERSION, scheduler
 from nicarbon.meter.messages import fail
-
-_NAME = "create_pyscript"
-_NIPYPES = "nipype.pipeline.plugins.base"
 
 # Plain Python of any version: it must do no harm in an interpreter that we know nothing of.
 _PRELUDE = """\
@@ -51,46 +44,14 @@ def _nicarbon(unmetered, arguments):
 
 """
 
-_lock = threading.Lock()
-_users: dict[str, int] = {}
 
-
-@contextlib.contextmanager
-def scripts_metered(plugin: Any) -> Iterator[None]:
-    """While a plugin runs, give a prelude to each script that is written for an envelope.
+def with_prelude(original: Callable[..., str]) -> Callable[..., str]:
+    """Wrap ``create_pyscript`` so that the script of an envelope's node gets a prelude.
 
     Nodes of others, and of workflows that run unmetered in other threads, get the script that
     they always get.
-
-    Parameters
-    ----------
-    plugin : object
-        The name is wrapped where nipype's plugins look for it, and where its own classes may.
     """
-    modules = _homes(plugin)
-    with _lock:
-        for module in modules:
-            _users[module.__name__] = _users.get(module.__name__, 0) + 1
-            if _users[module.__name__] == 1:
-                setattr(module, _NAME, _metered(getattr(module, _NAME)))
-    try:
-        yield
-    finally:
-        with _lock:
-            for module in modules:
-                _users[module.__name__] -= 1
-                if not _users[module.__name__]:
-                    setattr(module, _NAME, getattr(module, _NAME).__wrapped__)
 
-
-def _homes(plugin: Any) -> list[ModuleType]:
-    """Return the modules that use the function."""
-    names = dict.fromkeys([_NIPYPES, *(kind.__module__ for kind in type(plugin).__mro__)])
-    modules = [sys.modules[name] for name in names if name in sys.modules]
-    return [module for module in modules if callable(getattr(module, _NAME, None))]
-
-
-def _metered(original: Callable[..., str]) -> Callable[..., str]:
     @functools.wraps(original)
     def create_pyscript(node: Any, *args: Any, **kwargs: Any) -> str:
         script = original(plain(node), *args, **kwargs)

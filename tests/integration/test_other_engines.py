@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from every_engine import assert_sum_is_kept
+from science import assert_no_pickle_names_us
 
 from nicarbon.run import Run
 
@@ -114,6 +115,36 @@ def test_a_plugin_of_somebodys_that_wraps_one_of_nipypes(run_script, batch_syste
     """
     run_script(plugin, "PolitePlugin()", **batch_system("slurm").env)
     assert_metered_once(tmp_path / "run")
+
+
+def test_crash_files_of_a_plugin_that_wraps_another_hold_the_plain_node(run_script, tmp_path):
+    plugin = """
+        from nipype.pipeline.plugins import MultiProcPlugin
+
+        class PolitePlugin:
+            plugin_args = {}
+
+            def run(self, graph, config, updatehash=False):
+                return MultiProcPlugin({"n_procs": 1}).run(graph, config, updatehash=updatehash)
+
+        def small(base):
+            wf = nodes_for_tests.failing(base, "node")
+            run = wf.run
+            wf.run = lambda plugin: suppressed(run, plugin)
+            return wf
+
+        def suppressed(run, plugin):
+            try:
+                run(plugin=plugin)
+            except Exception:
+                pass
+
+        nodes_for_tests = type("module", (), dict(vars(nodes_for_tests), small=small))
+    """
+    plugin = plugin.replace("nodes_for_tests.failing", "original.failing")
+    run_script("import nodes_for_tests as original\n" + textwrap.dedent(plugin), "PolitePlugin()")
+    assert list((tmp_path / "work").glob("crash-*.pklz"))
+    assert_no_pickle_names_us(tmp_path / "work")
 
 
 # soma-workflow's API as nipype uses it; the released package has another name since version 3.
