@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 from nicarbon.attribution import Attribution, HostEnergy, SpanEnergy
 from nicarbon.records import Driver, RunFacts
@@ -31,6 +32,24 @@ def some(names: Sequence[str]) -> str:
     if len(names) <= N_NAMES:
         return ", ".join(names)
     return f"{', '.join(names[:N_NAMES])} and {len(names) - N_NAMES} more"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Join names; task numbers as ``sbatch --array`` takes them, to run them again.
+
+    Examples
+    --------
+    >>> listed(["3", "4", "5", "9"]), listed(["sub-02", "sub-07"])
+    ('3-5,9', 'sub-02, sub-07')
+    """
+    if not all(name.isascii() and name.isdigit() and name == str(int(name)) for name in names):
+        return ", ".join(names)
+    numbers = sorted({int(name) for name in names})
+    runs = (
+        [number for _, number in group]
+        for _, group in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])
+    )
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 def count(n: int, noun: str) -> str:
@@ -79,17 +98,40 @@ def notes(
     )
 
 
+def ending(facts: RunFacts) -> str:
+    """Say in a word how a run ended.
+
+    Returns
+    -------
+    str
+        ``ok``, ``failed``, ``interrupted``; ``no end`` where it goes on or was killed; ``no
+        record`` where nothing but its folder was ever made.
+    """
+    ends = _ends(facts)
+    if not (ends or facts.sample_files or any(file.lines for file in facts.node_files)):
+        return "no record"
+    if not ends or not all("end" in end for end in ends):
+        return "no end"
+    outcomes = {end["end"] or "ok" for end in ends}
+    return next((word for word in ("failed", "interrupted") if word in outcomes), "ok")
+
+
+def _ends(facts: RunFacts) -> list[dict[str, str | None]]:
+    """Return the marks of each driver that left any, jobs left out: their outcome by event."""
+    marks = [
+        {line.event: line.outcome for line in file.lines if isinstance(line, Driver)}
+        for file in facts.node_files
+        if file.job is None
+    ]
+    return [of_driver for of_driver in marks if of_driver]
+
+
 def _lost(facts: RunFacts) -> Iterable[str]:
     """Say what a kill or a full disk took from the records."""
     info = facts.info
     if not (info.nicarbon_version or info.engine or info.program):
         yield "run.json is missing or torn: name and start are guessed from the other files"
-    ends = [
-        {line.event: line.outcome for line in file.lines if isinstance(line, Driver)}
-        for file in facts.node_files
-        if file.job is None
-    ]
-    ends = [end for end in ends if end]
+    ends = _ends(facts)
     if not all("end" in end for end in ends) or not ends:
         yield "the run has no end: it is still going on, or it was killed"
     outcomes = {end["end"] for end in ends if end.get("end") not in (None, "ok")}

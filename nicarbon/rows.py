@@ -151,6 +151,40 @@ def fold_one(name: str, spans: Iterable[SpanEnergy], offsets: Mapping[str, float
     )
 
 
+def add_up(name: str, rows: Iterable[Row]) -> Row:
+    """Add up rows of several runs; their times are summed, as they do not share a clock.
+
+    Ranges are added up too, as runs of one study have the same sensors and the same ways of
+    sharing. Grams are known only where each row's are.
+    """
+    rows = list(rows)
+    reasons = sorted({row.cpu_incomplete for row in rows if row.cpu_incomplete})
+    with_energy = [row for row in rows if row.energy_j is not None]
+    grams = [row.carbon_g for row in with_energy]
+    active = [row.active_j for row in with_energy]
+    return Row(
+        name=name,
+        energy_j=_summed(row.energy_j for row in rows),
+        energy_low_j=_summed(row.energy_low_j for row in rows),
+        energy_high_j=_summed(row.energy_high_j for row in rows),
+        active_j=None if None in active else _summed(active),
+        cpu_s=fsum(row.cpu_s for row in rows),
+        cpu_incomplete="; ".join(reasons) or None,
+        duration_s=fsum(row.duration_s for row in rows),
+        carbon_g=None if None in grams else _summed(grams),
+        n_nodes=sum(row.n_nodes for row in rows),
+        n_cached=sum(row.n_cached for row in rows),
+        n_failed=sum(row.n_failed for row in rows),
+        method=max((row.method for row in rows if row.method), key=METHODS.index, default=None),
+        peak_memory_bytes=max(
+            (row.peak_memory_bytes for row in rows if row.peak_memory_bytes is not None),
+            default=None,
+        ),
+        wasted_j=_summed(row.wasted_j for row in rows),
+        queue_wait_s=_summed(row.queue_wait_s for row in rows),
+    )
+
+
 def _summed(values: Iterable[float | None]) -> float | None:
     """Return the sum of what is known; None where nothing is."""
     known = [value for value in values if value is not None]

@@ -30,7 +30,7 @@ from nicarbon.earlier import Saved, saved
 from nicarbon.errors import PriceError
 from nicarbon.grouping import check, label
 from nicarbon.history import Queue, queue, with_history
-from nicarbon.notes import is_known, notes
+from nicarbon.notes import ending, is_known, notes
 from nicarbon.reader import read_run
 from nicarbon.records import Graph, Node, RunFacts
 from nicarbon.rows import Row, clock_offsets, fold, fold_one
@@ -75,6 +75,8 @@ class Summary(msgspec.Struct, frozen=True):
         What the cached nodes once cost; None where there are none, or it was not looked up.
     queue : Queue or None
         How long jobs waited for their scheduler; None where no node ran as a job.
+    outcome : str
+        How the run ended: see `nicarbon.notes.ending`.
     """
 
     schema_version: str
@@ -94,6 +96,7 @@ class Summary(msgspec.Struct, frozen=True):
     details: dict[str, Detail] = {}
     saved: Saved | None = None
     queue: Queue | None = None
+    outcome: str = "ok"
 
     @property
     def n_missing(self) -> int:
@@ -377,6 +380,7 @@ class Run:
             details=details(self._graph, attribution.spans, costs) if by == "node" else {},
             saved=cache,
             queue=queue(attribution.spans),
+            outcome=ending(self.facts),
         )
 
     def divided(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 from nicarbon.flow import UNCLASSIFIED, downstream
@@ -157,11 +157,15 @@ class StageRules:
         StageRuleError
             If the user's file cannot be understood.
         """
-        vocabulary, files = _builtin()
+        # Whoever shows many runs asks for each: what one run's names matched, the next one's do.
         if user_file is None:
-            return cls(files, vocabulary)
-        own = read_rule_file(Path(user_file), vocabulary)
-        return cls((own, *files), vocabulary, own.text)
+            return _loaded(None, 0, 0)
+        path = Path(user_file)
+        try:
+            status = path.stat()
+        except OSError:
+            return _loaded.__wrapped__(path, 0, 0)  # Which says what is wrong.
+        return _loaded(path, status.st_mtime_ns, status.st_size)
 
     @cached_property
     def ranks(self) -> dict[str, int]:
@@ -208,3 +212,13 @@ class StageRules:
         if rule is None:
             return f"{node.name}: {UNCLASSIFIED}, no rule fits"
         return f"{node.name}: {rule.stage}, by {rule}"
+
+
+@lru_cache(maxsize=2)
+def _loaded(user_file: Path | None, changed_ns: int, size: int) -> StageRules:
+    """Read rules; a file that was changed is read again."""
+    vocabulary, files = _builtin()
+    if user_file is None:
+        return StageRules(files, vocabulary)
+    own = read_rule_file(user_file, vocabulary)
+    return StageRules((own, *files), vocabulary, own.text)

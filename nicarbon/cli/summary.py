@@ -13,8 +13,11 @@ from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 from nicarbon import earlier
+from nicarbon.cli import expected
 from nicarbon.errors import NicarbonError, RunFolderError, StageRuleError
 from nicarbon.grouping import BY, check
+from nicarbon.notes import count, listed
+from nicarbon.printable import clean
 from nicarbon.run import Run, Summary
 
 _EXAMPLES = """\
@@ -22,12 +25,17 @@ examples:
   nicarbon summary nicarbon-runs/20261122T101500Z_1f2e     per stage
   nicarbon summary RUN --by node                           per node
   nicarbon summary RUN --by subject                        or hemisphere, workflow, program ...
+  nicarbon summary 'runs/*'                                many runs, one a row
+  nicarbon summary 'runs/*' --expect 1-500                 ... and which tasks are missing or dead
+  nicarbon summary 'runs/*' --expect subjects.txt          the same for names, one on each line
   nicarbon summary 'nicarbon-runs/*' --format tsv          many runs in one table
   nicarbon summary RUN --stages mine.toml                  with your own stage rules
 
 A run that is still going on, or was killed, is shown as far as it was recorded.
-Exit code 2 if any run could not be read; the others are shown.
+Exit code 2 if any run could not be read or is missing; the others are shown.
 """
+# More runs than these are shown one a row.
+_FEW = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="where else to look up what cached nodes once cost: an earlier run folder, or one "
         "that holds such; those beside RUN are looked through anyway",
+    )
+    parser.add_argument(
+        "--expect",
+        metavar="LIST",
+        help="the runs that should be there, by the names of their folders: a file with one on "
+        "each line, or task numbers as sbatch --array takes them",
     )
     parser.add_argument(
         "--format",
@@ -75,26 +89,36 @@ def run(args: argparse.Namespace) -> int:
     Returns
     -------
     int
-        0, or 2 if any run could not be read.
+        0, or 2 if any run could not be read or is missing.
     """
     check(args.by)
     earlier.check(args.earlier)
+    names = [] if args.expect is None else expected.expected(args.expect)
     paths, unmatched = expand(args.runs)
+    # What the cache saved is told of a few runs; each of many would look through all the others.
+    past = args.earlier if len(paths) <= _FEW or args.earlier else None
     summaries, failed = [], [f"{pattern}: no folder matches" for pattern in unmatched]
     for path in paths:
         try:
-            summaries.append(Run.open(path).summary(args.by, args.stages, args.earlier))
+            summaries.append(Run.open(path).summary(args.by, args.stages, past))
         except StageRuleError:
             raise  # the user's rules are wrong for every run alike
         except NicarbonError as error:
             failed.append(str(error))
-    if not summaries and len(failed) == 1:
+    if not summaries and len(failed) == 1 and not names:
         raise RunFolderError(failed[0])
+    missing = expected.absent(names, (summary.path for summary in summaries))
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        failed.append(
+            f"{len(missing)} of {count(len(names), 'run')} expected {verb} missing: "
+            f"{listed(missing)}"
+        )
     if summaries:
         sys.stdout.write(_render(summaries, args))
         sys.stdout.flush()
     for message in failed:
-        print(f"nicarbon: {message}", file=sys.stderr)
+        print(f"nicarbon: {clean(message)}", file=sys.stderr)
     return 2 if failed else 0
 
 
@@ -132,6 +156,8 @@ def expand(patterns: Iterable[str]) -> tuple[list[str], list[str]]:
 
 
 def _render(summaries: Sequence[Summary], args: argparse.Namespace) -> str:
+    if args.format == "table" and (len(summaries) > _FEW or args.expect is not None):
+        return _many(summaries, args.stages, sys.stdout)
     if args.format == "table":
         return _table(summaries, args.stages, sys.stdout)
     from nicarbon.reports import tables
@@ -147,6 +173,19 @@ def _table(summaries: Sequence[Summary], stages_file: str | None, stream: TextIO
 
     width, color = terminal(stream)
     return render(summaries, width=width, color=color, command=repeat(stages_file))
+
+
+def _many(summaries: Sequence[Summary], stages_file: str | None, stream: TextIO) -> str:
+    from nicarbon.reports.runs import Shown, render_many
+
+    names = [expected.name_of(summary.path) for summary in summaries]
+    unique = len(set(names)) == len(names)
+    runs = [
+        Shown(name if unique else summary.path, expected.state(summary), summary)
+        for name, summary in zip(names, summaries, strict=True)
+    ]
+    width, color = terminal(stream)
+    return render_many(runs, width=width, color=color, command=repeat(stages_file))
 
 
 def repeat(stages_file: str | None) -> str:

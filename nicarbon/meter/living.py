@@ -39,6 +39,8 @@ class Writer(NamedTuple):
         Whether it wrote that it ended.
     running : bool
         Whether a node that began in it has not ended.
+    driver_gone : bool
+        Whether a sampler saw its driver end.
     t_unix_s : float
         When the file was last written, by the file system's clock.
     """
@@ -52,6 +54,7 @@ class Writer(NamedTuple):
     pid_namespace: int | None
     ended: bool
     running: bool
+    driver_gone: bool
     t_unix_s: float
 
     @property
@@ -117,8 +120,10 @@ def _living_of(group: list[Writer], here: _Here, now_s: float) -> list[Writer]:
     beats = any(found.samples for found in group)
     silent = beats and now_s - max(found.t_unix_s for found in group) > QUIET_S
 
+    gone = any(found.driver_gone for found in group)
+
     def lives(found: Writer) -> bool:
-        if found.ended:
+        if found.ended or (gone and found.key == found.driver):
             return False
         known = here.state(found)
         return not silent if known is None else known
@@ -127,7 +132,7 @@ def _living_of(group: list[Writer], here: _Here, now_s: float) -> list[Writer]:
     if any(lives(driver) for driver in drivers):
         return group
     # A worker outlives its driver's end by a moment, but gets no more nodes.
-    over = any(driver.ended for driver in drivers)
+    over = gone or any(driver.ended for driver in drivers)
     return [f for f in group if lives(f) and (f.samples or f.running or not over)]
 
 
@@ -147,7 +152,7 @@ def _writer(folder: str, name: str) -> Writer | None:
     except OSError:
         return None  # Somebody else has packed it.
     head = _decoded(lines[0]) if lines else {}
-    ended, running = _course(lines)
+    ended, running, driver_gone = _course(lines)
     namespace = head.get("pid_namespace")
     return Writer(
         name,
@@ -159,13 +164,14 @@ def _writer(folder: str, name: str) -> Writer | None:
         namespace if isinstance(namespace, int) else None,
         ended,
         running,
+        driver_gone,
         t_unix_s,
     )
 
 
-def _course(lines: list[bytes]) -> tuple[bool, bool]:
-    """Tell whether a process wrote its end, and whether a node of it has none."""
-    ended, open_spans = False, set()
+def _course(lines: list[bytes]) -> tuple[bool, bool, bool]:
+    """Tell if a process ended, if a node of it has not, if it saw its driver end (a sampler)."""
+    ended, open_spans, driver_gone = False, set(), False
     for line in lines:
         # Decoding every sample of a long run would take a while, and samples say nothing here.
         if b'"sample"' in line:
@@ -178,7 +184,8 @@ def _course(lines: list[bytes]) -> tuple[bool, bool]:
             open_spans.discard(span)
         elif kind == "close" or (kind == "driver" and record.get("event") == "end"):
             ended = True
-    return ended, bool(open_spans)
+            driver_gone = record.get("reason") == "driver ended"
+    return ended, bool(open_spans), driver_gone
 
 
 def _decoded(line: bytes) -> dict[str, Any]:

@@ -40,6 +40,7 @@ def document(summary: Summary) -> dict[str, Any]:
         "schema_version": summary.schema_version,
         "run_id": summary.run_id,
         "started": summary.started,
+        "outcome": summary.outcome,
         "duration_s": summary.duration_s,
         "hosts": [_host(host, summary.labels[host.host]) for host in summary.hosts],
         "by": summary.by,

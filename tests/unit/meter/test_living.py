@@ -143,6 +143,18 @@ def test_a_run_elsewhere_without_an_end_is_over_when_it_is_silent(folder, age_s,
     assert len(folder.living()) == alive
 
 
+def test_a_sampler_that_saw_its_driver_end_tells_of_it(folder):
+    driver = f"{ELSEWHERE}-10-20"
+    folder.write("nodes", driver, mark("start"), span("start"), driver=driver)
+    sampler = f"{ELSEWHERE}-12-20"
+    folder.write("samples", sampler, {**CLOSE, "reason": "driver ended"}, driver=driver)
+    assert folder.living() == {}
+    worker = folder.write("nodes", f"{ELSEWHERE}-11-20", span("start"), driver=driver)
+    assert list(folder.living()) == [worker], "an orphan may still run its node"
+    folder.write("samples", sampler, CLOSE, driver=driver)
+    assert len(folder.living()) == 3, "a scheduler's signal reaches the sampler first"
+
+
 def test_silence_without_a_sampler_says_nothing(folder):
     driver = f"{ELSEWHERE}-10-20"
     name = folder.write("nodes", driver, mark("start"), driver=driver, age_s=9 * QUIET_S)

@@ -58,6 +58,7 @@ TOP = [
     "schema_version",
     "run_id",
     "started",
+    "outcome",
     "duration_s",
     "hosts",
     "by",
