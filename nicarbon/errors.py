@@ -20,6 +20,10 @@ class StageRuleError(NicarbonError):
     """A stage rule file that cannot be understood."""
 
 
+class LogError(NicarbonError):
+    """A log that cannot be read, or that no reader knows."""
+
+
 class PriceError(NicarbonError):
     """A price that no electricity or site has, or a place that no table knows."""
 
