@@ -11,6 +11,7 @@ DOORS = {
     "span.end": span.end,
     "span.cached": span.cached,
     "span.submitted": span.submitted,
+    "span.submitted": span.submitted,
     "span.unmetered": span.unmetered,
     "span.inside_node": span.inside_node,
     "messages.say": messages.say,
