@@ -133,7 +133,9 @@ def _living_of(group: list[Writer], here: _Here, now_s: float) -> list[Writer]:
         return group
     # A worker outlives its driver's end by a moment, but gets no more nodes.
     over = gone or any(driver.ended for driver in drivers)
-    return [f for f in group if lives(f) and (f.samples or f.running or not over)]
+    # A graph has no first line: of its driver, another file tells where its number counts.
+    judged = [f for f in group if not (drivers and f.name.startswith("graph-"))]
+    return [f for f in judged if lives(f) and (f.samples or f.running or not over)]
 
 
 def _writer(folder: str, name: str) -> Writer | None:

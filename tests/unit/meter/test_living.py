@@ -101,6 +101,17 @@ def test_a_number_that_was_used_again_is_another_process(folder, process):
     assert folder.living() == {}
 
 
+def test_a_killed_driver_has_left_its_graph(folder, process):
+    driver = key_of(process)
+    name = folder.write("nodes", driver, mark("start"), driver=driver)
+    graph = folder.path / f"graph-{driver}-0.json"
+    graph.write_text('{"nodes": []}')
+    assert list(folder.living()) == [graph.name, name]
+    process.kill()
+    process.wait()
+    assert folder.living() == {}
+
+
 def test_a_worker_that_outlives_its_driver_counts_while_a_node_runs(folder, process):
     driver, worker = f"{PROC.host_id()}-1-999999999", key_of(process)
     folder.write("nodes", driver, mark("start"), mark("end"), driver=driver)
