@@ -150,7 +150,8 @@ def without_jobs(cluster):
     """Lend a cluster to a test; no job of it is left afterwards."""
     yield cluster
     for job in cluster.jobs():
-        cluster.cancel(job)
+        with contextlib.suppress(subprocess.CalledProcessError):  # It has ended by now.
+            cluster.cancel(job)
     cluster.wait_for_jobs()
 
 
