@@ -11,7 +11,6 @@ DOORS = {
     "span.end": span.end,
     "span.cached": span.cached,
     "span.submitted": span.submitted,
-    "span.submitted": span.submitted,
     "span.unmetered": span.unmetered,
     "span.inside_node": span.inside_node,
     "messages.say": messages.say,
