@@ -22,9 +22,6 @@ from nicarbon.meter.living import QUIET_S, living
 from nicarbon.meter.pack import Entry
 from nicarbon.meter.processes import ProcFS
 
-HANDFUL = 8
-"""A run with more files than this is packed at its end; fewer are left to be looked at."""
-
 _TRIES = 5
 _LOOK_S = 0.2
 
@@ -78,7 +75,7 @@ def gather(folder: str, force: bool = False) -> Gathered:
 
 
 def at_end(folder: str, wait_s: float = 0.0) -> bool:
-    """Pack a run that has just ended, if it has more than a handful of files.
+    """Pack a run that has just ended.
 
     Parameters
     ----------
@@ -97,9 +94,6 @@ def at_end(folder: str, wait_s: float = 0.0) -> bool:
     GatherError
         As `gather`.
     """
-    names = records(folder)
-    if len(names) <= HANDFUL:
-        return False
     until_s = time.monotonic() + wait_s
     while time.monotonic() < until_s and living(folder, records(folder)):
         time.sleep(_LOOK_S)

@@ -16,6 +16,9 @@ from nicarbon.meter import SCHEMA_VERSION, messages
 from nicarbon.meter.presence import Presence
 from nicarbon.meter.recorder import RunContext
 
+HANDFUL = 8
+"""A run with more files than this is packed at its end; fewer are left to be looked at."""
+
 # Jobs that have done their work may need a moment to say that they ended.
 _WAIT_S = 2.0
 
@@ -161,11 +164,12 @@ class Session:
         """Pack the run's files where they are many; that it fails costs a warning, no record."""
         unfinished = self.outlived
         try:
-            from nicarbon.meter import gather  # An interpreter may lack zlib.
+            if not unfinished and len(os.listdir(self.run_dir)) > HANDFUL:
+                from nicarbon.meter import gather
 
-            unfinished = unfinished or gather.at_end(self.run_dir, wait_s)
+                unfinished = gather.at_end(self.run_dir, wait_s)
         except ImportError:
-            pass
+            pass  # This interpreter has no zlib.
         except OSError as problem:
             self.warnings.append(f"the run's files are left as they are: {problem}")
         if unfinished:

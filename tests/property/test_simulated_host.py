@@ -305,6 +305,38 @@ def test_law_1_runs_and_strangers_add_up_to_the_counter(plans, intervals_s):
         assert h.other_j + h.unattributed_j <= 0.05 * h.energy_j
 
 
+@settings(laws, max_examples=25)
+@given(st.lists(st.tuples(seconds(0, 8), seconds(1, 9), workers), min_size=1, max_size=3))
+def test_law_1_jobs_of_one_run_and_another_run_each_get_their_share(jobs):
+    """Jobs of a run, its driver, and a run of the same user beside them: nothing counts twice."""
+    with folder() as path:
+        host = SimulatedHost(path / "root", cpus_per_socket=32)
+        driver = SimulatedRun(host, path / "run", engine_cpus=0.1, meter_cpus=0.01)
+        other = SimulatedRun(host, path / "other", engine_cpus=0.1, meter_cpus=0.01)
+        for after_s, more_s, of_job in jobs:
+            plan = Plan(of_job, (), 1.0, 0.05, 0.0, 0.0)
+
+            def begin(plan=plan, more_s=more_s):
+                job = SimulatedRun(host, path / "run", engine_cpus=0.05, meter_cpus=0.01)
+                schedule(host, job, plan)
+                host.at(plan.length_s + more_s, job.stop)
+
+            host.at(after_s, begin)
+        spans = [other.begin(other.worker(), "beside", cpus=2.0)]
+        host.advance(8 + 9 + 40.0)
+        other.end(spans[0])
+        for run in (driver, other):
+            run.stop()
+        facts = [read_run(path / name) for name in ("run", "other")]
+        assert claimed(facts) == pytest.approx(1.0, abs=1e-2)
+        [h] = attribute(merged(facts)).hosts
+        assert_sum(h)
+        assert h.other_j + h.unattributed_j <= 0.05 * h.energy_j
+        for s in attribute(facts[0]).spans:
+            if s.outcome == "ran":
+                assert s.cpu_s == pytest.approx(host.truth[s.span].cpu_s, abs=1e-5)
+
+
 def busy_plan(chance, length_s):
     """Return workers that are busy nearly all the time with nodes of all lengths."""
     plan = []

@@ -97,7 +97,7 @@ def test_of_two_runs_that_begin_at_once_one_gets_the_folder(monkeypatch):
 def many_files(session):
     """Let workers have written to a run, and end it."""
     session.start()
-    for pid in range(gather.HANDFUL):
+    for pid in range(module.HANDFUL):
         with open(f"run/nodes-{session.driver.key}9{pid}.jsonl", "w") as file:
             file.write(f'{{"kind":"process","driver":"{session.driver.key}"}}\n')
 
