@@ -421,6 +421,23 @@ class Host(msgspec.Struct, frozen=True, tag="host", tag_field="kind"):
     schema_version: str = SCHEMA_VERSION
 
 
+class Sightings(msgspec.Struct, frozen=True):
+    """Which programs were seen at work in a node's process tree since the sample before.
+
+    Attributes
+    ----------
+    n : int
+        Looks that met a process for the first time, and running.
+    programs : dict
+        By the program's name: how many of those looks met it; the CPU seconds that these stand
+        for; and the CPU seconds that its processes were seen to use between two looks, by their
+        own clocks.
+    """
+
+    n: int
+    programs: dict[str, tuple[int, float, float]]
+
+
 class Sample(msgspec.Struct, frozen=True, tag="sample", tag_field="kind"):
     """Every domain of a host, and its busy CPU time, at one instant.
 
@@ -443,6 +460,9 @@ class Sample(msgspec.Struct, frozen=True, tag="sample", tag_field="kind"):
         what its children use.
     memory_bytes : dict
         The most that the process tree of each running node was seen to hold so far.
+    sightings : dict
+        Programs of the nodes that ran since the sample before, by span; absent where nobody
+        looked, or several nodes share a process.
     read_s : float
         How long the reading took.
     """
@@ -456,6 +476,7 @@ class Sample(msgspec.Struct, frozen=True, tag="sample", tag_field="kind"):
     spans: dict[str, float] = {}
     sigchld_ignored: tuple[str, ...] = ()
     memory_bytes: dict[str, int] = {}
+    sightings: dict[str, Sightings] = {}
     read_s: float = 0.0
 
 

@@ -167,7 +167,7 @@ class ProcFS:
 
     def stat(self, pid: int) -> Stat | None:
         """Return the process's stat line, or None when there is no such process."""
-        data = read_file(f"{self._proc}/{pid}/stat", 2048)
+        data = read_file(f"{self._proc}/{pid}/stat", 2048, is_line=True)
         return parse_stat(data) if data else None
 
     def children(self, pid: int, n_threads: int | None = None) -> list[int]:
@@ -205,7 +205,7 @@ class ProcFS:
                 found.setdefault(stat.ppid, []).append(stat.pid)
         return found
 
-    def _walk(self, pid: int, exclude: Collection[int]) -> Iterator[tuple[Stat, list[int]]]:
+    def walk(self, pid: int, exclude: Collection[int] = ()) -> Iterator[tuple[Stat, list[int]]]:
         """Give a process and its descendants with their children, parents first.
 
         A parent's count of waited-for children is thus read before the children themselves: one
@@ -238,9 +238,10 @@ class ProcFS:
         exclude : collection of int
             Processes left out with all that is below them.
         """
-        return [stat.pid for stat, _ in self._walk(pid, exclude)]
+        return [stat.pid for stat, _ in self.walk(pid, exclude)]
 
-    def _own_cpu_s(self, stat: Stat) -> float:
+    def own_cpu_s(self, stat: Stat) -> float:
+        """Return the CPU seconds of the threads of a process that was just looked at."""
         if self._exact:
             try:
                 # The kernel's CPU clock of another thread group, MAKE_PROCESS_CPUCLOCK(pid,
@@ -256,7 +257,7 @@ class ProcFS:
         None when there is no such process. Exact on this host, in clock ticks on a fake one.
         """
         stat = self.stat(pid)
-        return None if stat is None else self._own_cpu_s(stat)
+        return None if stat is None else self.own_cpu_s(stat)
 
     def tree_cpu_s(
         self,
@@ -307,8 +308,8 @@ class ProcFS:
 
     def _add(self, pid: int, exclude: Collection[int], known: dict[int, Seen]) -> None:
         """Read a process and what is below it."""
-        for stat, children in self._walk(pid, exclude):
-            cpu_s = self._own_cpu_s(stat) + (stat.cutime + stat.cstime) / _TICKS_PER_S
+        for stat, children in self.walk(pid, exclude):
+            cpu_s = self.own_cpu_s(stat) + (stat.cutime + stat.cstime) / _TICKS_PER_S
             known[stat.pid] = Seen(cpu_s, stat.rss_pages * _PAGE_BYTES, children)
 
     def sigchld_ignored(self, pid: int) -> bool | None:

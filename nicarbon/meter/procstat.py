@@ -35,14 +35,26 @@ class Stat(NamedTuple):
         return self.state in "ZX" and self.n_threads <= 1
 
 
-def read_file(path: str, size: int = 65536) -> bytes | None:
-    """Return the whole file, or None when it cannot be read."""
+def read_file(path: str, size: int = 65536, *, is_line: bool = False) -> bytes | None:
+    """Return the whole file, or None when it cannot be read.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    size : int
+        Bytes that are read at once.
+    is_line : bool
+        Whether it is one line that the kernel gives at once: it is not asked for more.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
         data = os.read(fd, size)
+        if is_line:
+            return data
         # The kernel gives long lists a page at a time, so that a short read isn't the last one.
         more = data
         while more:

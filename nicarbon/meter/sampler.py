@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from nicarbon.meter import host, sensors
 from nicarbon.meter.ends import Ends
 from nicarbon.meter.processes import ProcFS, Seen
+from nicarbon.meter.sightings import Sightings
 from nicarbon.meter.watch import NodeWatch
 from nicarbon.meter.writer import Writer
 
@@ -101,6 +102,8 @@ class Sampler:
         self._began_ns = 0
         self._said: set[str] = set()
         self._driver_cpu_s: float | None = None
+        self._driver_key: str | None = None
+        self._sightings = Sightings(self.procfs, self.clock.monotonic_ns)
 
     def open(self) -> None:
         """Find the sensors and write the host record."""
@@ -109,6 +112,8 @@ class Sampler:
         if self._replay is not None and self.sensors[0].name != "replay":
             self.say(f"can't replay {self._replay}: it holds no recorded host with samples")
         self.watch = NodeWatch(self.run_dir, self.procfs, self._pid)
+        if self._driver_pid is not None:
+            self._driver_key = self.procfs.key(self._driver_pid)
         name = f"samples-{self.procfs.key(self._pid)}.jsonl"
         record = host.describe(
             self.procfs,
@@ -147,11 +152,22 @@ class Sampler:
             record["sigchld_ignored"] = look.sigchld_ignored
         if look.memory_bytes:
             record["memory_bytes"] = look.memory_bytes
+        sightings = self._sightings.take()
+        if sightings:
+            record["sightings"] = sightings
         record["meter_cpu_s"] = self._own_cpu_s()
         self._write(record)
         for span in look.gone:
             self._write({"kind": "gone", "span": span, "t_monotonic_ns": record["t_monotonic_ns"]})
         return record
+
+    def sight(self) -> float:
+        """Look which programs run in the nodes; return the seconds until the next look."""
+        before_s = time.thread_time()
+        self.watch.follow()
+        trees = self.watch.trees(self._driver_key)
+        self._sightings.look(trees)
+        return self._sightings.wait_s(trees, time.thread_time() - before_s)
 
     def close(self, reason: str) -> None:
         """Write the last line, which says why sampling ends; takes no sample."""
@@ -249,19 +265,20 @@ def _run(sampler: Sampler, ends: Ends, progress_mode: str | None) -> None:
     with contextlib.suppress(OSError):
         os.write(1, b"ready %d\n" % os.getpid())
     reason = None
-    due_s = time.monotonic()
+    due_s = sight_s = time.monotonic()
     while reason is None:
         now_s = time.monotonic()
         interval_s = sampler.interval_s()
         if now_s >= due_s:
             # On a grid of the shared clock, so that several samplers of one host agree.
             due_s = (now_s // interval_s + 1) * interval_s
-        if progress is None:
-            reason = ends.wait(due_s - now_s)
-        else:
-            reason = ends.wait(min(due_s - now_s, _PROGRESS_S))
-        if reason is not None or time.monotonic() >= due_s:
+        wait_s = min(due_s, sight_s) - now_s
+        reason = ends.wait(wait_s if progress is None else min(wait_s, _PROGRESS_S))
+        now_s = time.monotonic()
+        if reason is not None or now_s >= due_s:
             record = sampler.sample() or record
+        elif now_s >= sight_s:
+            sight_s = now_s + sampler.sight()
         elif progress is not None:
             sampler.watch.follow()
         if progress is not None:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from nicarbon.meter.memory import Peaks
 from nicarbon.meter.processes import ProcFS, Seen
+from nicarbon.meter.sightings import Tree
 
 # A file made within a clock tick of the last look may not have changed the folder's time.
 _FOLDER_TIME_GRAIN_NS = 100_000_000
@@ -37,6 +38,8 @@ class OpenSpan(NamedTuple):
         CPU seconds of its process's tree when it began.
     perf : bool
         Whether a task clock counts it, which misses no child.
+    began_ns : int
+        When it began.
     """
 
     span: str
@@ -44,6 +47,7 @@ class OpenSpan(NamedTuple):
     parent: str | None
     cpu_base_s: float
     perf: bool = True
+    began_ns: int = 0
 
 
 class Look(NamedTuple):
@@ -76,6 +80,7 @@ class _NodeFile:
         self.starttime = starttime
         self.offset = 0
         self.partial = b""
+        self.driver: str | None = None
         self.open: dict[str, OpenSpan] = {}
 
     def new_lines(self) -> list[bytes]:
@@ -160,6 +165,25 @@ class NodeWatch:
             for span in file.open.values()
             if span.parent not in file.open
         ]
+
+    def trees(self, driver: str | None = None) -> list[Tree]:
+        """Return the process trees in which one node runs alone, as `follow` last found them.
+
+        Parameters
+        ----------
+        driver : str, optional
+            Key of a driver: the trees of other drivers and jobs are left out, which have samplers
+            of their own.
+        """
+        others = {file.pid for file in self._files.values()} | {self._own_pid}
+        found = []
+        for file in self._files.values():
+            if file.open and _alone(file.open) and file.driver in (None, driver):
+                parents = {span.parent for span in file.open.values()}
+                (inner,) = (span for span in file.open.values() if span.span not in parents)
+                exclude = others - {file.pid}
+                found.append(Tree(inner.span, file.pid, file.starttime, inner.began_ns, exclude))
+        return found
 
     def follow(self) -> None:
         """Read what was written since the last call, without looking at any process."""
@@ -256,7 +280,9 @@ class NodeWatch:
 
     def _note(self, file: _NodeFile, record: dict[str, Any]) -> None:
         kind = record.get("kind")
-        if kind == "start":
+        if kind == "process":
+            file.driver = record.get("driver")
+        elif kind == "start":
             span = record["span"]
             base_s = float(record["cpu_base_s"])
             file.open[span] = OpenSpan(
@@ -265,6 +291,7 @@ class NodeWatch:
                 record.get("parent"),
                 base_s,
                 record.get("perf", True),
+                int(record.get("t_monotonic_ns", 0)),
             )
         elif kind == "end":
             began = file.open.pop(record["span"], None)

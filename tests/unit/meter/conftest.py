@@ -56,6 +56,9 @@ class FakeHost:
         starttime: int = 50,
         n_threads: int = 1,
         rss_pages: int = 0,
+        command: tuple[str, ...] = (),
+        exe: str | None = None,
+        schedstat: str | None = None,
     ) -> None:
         stat = (
             f"{pid} ({comm}) {state} {parent} {pid} {pid} 0 -1 0 0 0 0 0 "
@@ -65,6 +68,18 @@ class FakeHost:
         (self.root / f"proc/{pid}/task/{pid}").mkdir(parents=True, exist_ok=True)
         if children is not None:
             self.write(f"proc/{pid}/task/{pid}/children", children)
+        self.write(f"proc/{pid}/cmdline", "".join(f"{word}\0" for word in command))
+        if schedstat is not None:
+            self.write(f"proc/{pid}/schedstat", schedstat)
+        link = self.root / f"proc/{pid}/exe"
+        link.unlink(missing_ok=True)
+        if exe is not None:
+            link.symlink_to(exe)
+
+    def thread(self, pid: int, thread: int, state: str, schedstat: str = "1 0 1\n") -> None:
+        stat = f"{thread} (t) {state} 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 9 0 50 0 0 0\n"
+        self.write(f"proc/{pid}/task/{thread}/stat", stat)
+        self.write(f"proc/{pid}/task/{thread}/schedstat", schedstat)
 
     def end_process(self, pid: int) -> None:
         (self.root / f"proc/{pid}/stat").unlink()

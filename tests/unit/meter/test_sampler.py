@@ -94,6 +94,24 @@ def test_running_nodes_beat_and_lost_ones_are_gone_after_their_last_sample(run_d
     assert three.driver_cpu_s == one.driver_cpu_s  # it never falls
 
 
+def test_programs_that_were_seen_are_in_the_next_sample(run_dir, host, clock):
+    host.process(7, comm="python", command=("python", "run.py"), children="8")
+    host.process(8, 7, comm="bet", command=("bet", "sub-01.nii"), state="R")
+    start = {"kind": "start", "span": "s", "node": "n", "cpu_base_s": 0.0}
+    start["t_monotonic_ns"] = clock.now_ns
+    (run_dir / "nodes-aaaabbbbcccc-7-50.jsonl").write_text(json.dumps(start) + "\n")
+    sampler = Sampler(str(run_dir), host.path, driver_pid=7, clock=clock)
+    sampler.open()
+    sampler.sample()
+    clock.now_ns += SECOND // 10
+    assert 0 < sampler.sight() < 1
+    sampler.sample()
+    sampler.sample()
+    _, one, two, three = lines_of(run_dir)
+    assert one.sightings == three.sightings == {}
+    assert two.sightings == {"s": records.Sightings(1, {"bet": (1, 0.1, 0.0)})}
+
+
 def test_a_driver_that_ended_keeps_its_last_count(run_dir, host, clock):
     host.process(7, own=100)
     sampler = Sampler(str(run_dir), host.path, driver_pid=7, clock=clock)

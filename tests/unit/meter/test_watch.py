@@ -254,3 +254,34 @@ def test_running_shows_outer_nodes_and_following_looks_at_no_process(nodes, host
     nodes.watch.follow()
     assert [span.node for span in nodes.watch.running()] == ["wf.map"]
     assert nodes.watch.done == {"old": "cached"}
+
+
+def process(driver):
+    return {"kind": "process", "driver": driver}
+
+
+def test_a_tree_is_that_of_the_innermost_node_of_this_driver(nodes, host):
+    host.process(7)
+    host.process(8)
+    host.process(9)
+    nodes.write(7, process("d"), start("a"), start("b", parent="a"))
+    nodes.write(8, process(None), start("c"))
+    nodes.write(9, process("a job"), start("d"))
+    nodes.watch.follow()
+    trees = nodes.watch.trees("d")
+    assert sorted((tree.span, tree.pid, tree.starttime) for tree in trees) == [
+        ("b", 7, 50),
+        ("c", 8, 50),
+    ]
+    assert {tree.began_ns for tree in trees} == {1}
+    assert [set(tree.exclude) for tree in trees if tree.pid == 7] == [{8, 9, 999}]
+    nodes.write(7, end("b"))
+    nodes.watch.follow()
+    assert {tree.span for tree in nodes.watch.trees("d")} == {"a", "c"}
+
+
+def test_nodes_side_by_side_in_one_process_have_no_tree_of_their_own(nodes, host):
+    host.process(7)
+    nodes.write(7, start("a"), start("b"))
+    nodes.watch.follow()
+    assert nodes.watch.trees() == []

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which program a process of a node's tree is, as a person would name it; remembered."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import NamedTuple
+
+from nicarbon.meter.naming import KERNEL_CUT, NODE, interpreter, name_of
+from nicarbon.meter.processes import ProcFS
+from nicarbon.meter.procstat import Stat, read_file
+
+Key = tuple[int, int]
+"""Process number and start time: numbers are used again."""
+
+# A process may become another program that the kernel gives the same short name.
+_AGAIN_S = 5.0
+# Of a long line of arguments only the first words tell the program.
+_COMMAND_BYTES = 4096
+
+
+class _Known(NamedTuple):
+    """What a process was found to be; `sure` once two looks agreed that it is a program's own."""
+
+    comm: str
+    name: str
+    sure: bool
+    t_s: float
+
+
+class Programs:
+    """Names the programs of processes.
+
+    Parameters
+    ----------
+    procfs : ProcFS
+        The host.
+    """
+
+    def __init__(self, procfs: ProcFS) -> None:
+        self._procfs = procfs
+        self._known: dict[Key, _Known] = {}
+        self._root: tuple[Key, bytes, str | None] | None = None
+
+    def name(self, stat: Stat, root: Key) -> str | None:
+        """Return the program of a process; None where nothing tells which script it executed.
+
+        Parameters
+        ----------
+        stat : Stat
+            The process.
+        root : (int, int)
+            The process that executes the node: it, and forks of it that run no other program,
+            are the node's own Python.
+        """
+        key = stat.pid, stat.starttime
+        if key == root:
+            return NODE
+        known, now_s = self._known.get(key), time.monotonic()
+        if (
+            known is not None
+            and known.sure  # A child may have been met between its fork and its exec.
+            and known.comm == stat.comm
+            and now_s - known.t_s < _AGAIN_S
+        ):
+            return known.name
+        name = self._found(stat, root)
+        if name is None:  # It is ending: all that is left is the kernel's name.
+            return known.name if known is not None else self._whole(stat.comm)
+        sure = known is not None and known.name == name
+        self._known[key] = _Known(stat.comm, name, sure, now_s)
+        return name
+
+    def keep(self, living: set[Key]) -> None:
+        """Forget all other processes."""
+        if self._known.keys() - living:
+            self._known = {key: known for key, known in self._known.items() if key in living}
+
+    def _found(self, stat: Stat, root: Key) -> str | None:
+        """Return what the process's own files say; None where they say nothing any more."""
+        command = self._command(stat.pid)
+        if not command:
+            return None
+        exe = self._exe(stat.pid)
+        if self._root is None or self._root[0] != root:
+            self._root = root, self._command(root[0]), self._exe(root[0])
+        if self._root[1:] == (command, exe):
+            return NODE
+        words = command.decode("utf-8", "replace").split("\0")
+        return name_of(words[:-1] or words, exe, stat.comm)
+
+    def _whole(self, comm: str) -> str | None:
+        """Return the program of a short name, which the kernel cuts."""
+        if interpreter(comm) is not None:
+            return None
+        if len(comm) >= KERNEL_CUT:
+            for known in self._known.values():
+                if known.name.startswith(comm):
+                    return known.name
+        return name_of([], None, comm)
+
+    def _command(self, pid: int) -> bytes:
+        path = f"{self._procfs.root.rstrip('/')}/proc/{pid}/cmdline"
+        return read_file(path, _COMMAND_BYTES, is_line=True) or b""
+
+    def _exe(self, pid: int) -> str | None:
+        try:
+            return os.readlink(f"{self._procfs.root.rstrip('/')}/proc/{pid}/exe")
+        except OSError:
+            return None

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the CPU time of a node's process tree divides among its programs, short-lived ones included.
+
+A tree is looked at at random instants. A process that is there twice is counted exactly, by its
+own clock. One that is there for the first time stands for all that came and went since the look
+before: it is given the time between the two looks, if it is running. A program that lives for a
+tenth of that time is met at every tenth look on average, so that sums are right on average, and
+the more looks the better. What is written down are sums for each node and program, not looks.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from nicarbon.meter.processes import ProcFS
+from nicarbon.meter.procstat import Stat, parse_stat, read_file
+from nicarbon.meter.programs import Key, Programs
+
+# 600 looks in a node's first minute tell its programs apart to about 3 %; at one a second an hour
+# has 3,600. Programs that live but shortly need more than those that are counted by their clocks.
+_SHORT_LIVED_S = 0.05
+_OFTEN_S = 0.1
+_SELDOM_S = 1.0
+_FIRST_S = 60.0
+# The part of a core that looking may take; where many nodes run, it looks less often.
+_AFFORDABLE = 0.003
+# Of a process with very many threads only some are asked whether they run.
+_THREADS_ASKED = 32
+_NS_PER_S = 1_000_000_000
+
+
+class Tree(NamedTuple):
+    """The process tree in which a node runs, alone.
+
+    Attributes
+    ----------
+    span : str
+        The node's execution; the innermost one where several are nested.
+    pid, starttime : int
+        Its root.
+    began_ns : int
+        When the node began.
+    exclude : collection of int
+        Processes left out with all below them: they answer for themselves.
+    """
+
+    span: str
+    pid: int
+    starttime: int
+    began_ns: int
+    exclude: Collection[int] = ()
+
+
+class _Last:
+    """What the last look at a tree found: CPU seconds by process; `due_ns` is its next time."""
+
+    def __init__(self, span: str, t_ns: int, due_ns: int, cpu_s: dict[Key, float]) -> None:
+        self.span = span
+        self.t_ns = t_ns
+        self.due_ns = due_ns
+        self.cpu_s = cpu_s
+
+
+class _Sum:
+    """What was found of one span since it was last written: instants, and sums by program."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.programs: dict[str, list[float]] = {}
+
+    def add(self, look: dict[str, list[float]]) -> None:
+        """Add one look: newly met and counted CPU seconds by program."""
+        self.n += any(met_s > 0 for met_s, _ in look.values())
+        for name, (met_s, counted_s) in look.items():
+            if met_s > 0 or counted_s > 0:
+                total = self.programs.setdefault(name, [0, 0.0, 0.0])
+                total[0] += met_s > 0
+                total[1] += met_s
+                total[2] += counted_s
+
+    def record(self) -> dict[str, Any]:
+        """Return it as `nicarbon.records.Sightings`."""
+        return {
+            "n": self.n,
+            "programs": {
+                name: [int(n), round(met_s, 4), round(counted_s, 6)]
+                for name, (n, met_s, counted_s) in self.programs.items()
+            },
+        }
+
+
+class Sightings:
+    """Looks at the trees of running nodes.
+
+    Parameters
+    ----------
+    procfs : ProcFS
+        The host's processes.
+    monotonic_ns : callable, optional
+        The time.
+    """
+
+    def __init__(
+        self, procfs: ProcFS, monotonic_ns: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        self._procfs = procfs
+        self._monotonic_ns = monotonic_ns
+        self._programs = Programs(procfs)
+        self._last: dict[int, _Last] = {}
+        self._sums: dict[str, _Sum] = {}
+        self._busy_ns = monotonic_ns()
+        self._met = False
+
+    def look(self, trees: Sequence[Tree]) -> None:
+        """Look at the trees whose time has come."""
+        self._met = False
+        for tree in trees:
+            last = self._last.get(tree.pid)
+            if last is None or last.span != tree.span or self._monotonic_ns() >= last.due_ns:
+                self._look_at(tree, last)
+        roots = {tree.pid for tree in trees}
+        self._last = {pid: last for pid, last in self._last.items() if pid in roots}
+        self._programs.keep({key for last in self._last.values() for key in last.cpu_s})
+
+    def wait_s(self, trees: Iterable[Tree], cost_s: float) -> float:
+        """Return the seconds until the next look, at random so that no rhythm is followed.
+
+        Parameters
+        ----------
+        trees : iterable of Tree
+            What was just looked at.
+        cost_s : float
+            CPU seconds that it took.
+        """
+        now_ns = self._monotonic_ns()
+        # Where nodes have run lately others may soon begin: they are not to be missed.
+        began_ns = [tree.began_ns for tree in trees]
+        self._busy_ns = max([self._busy_ns, *began_ns])
+        often = now_ns - self._busy_ns < _FIRST_S * _NS_PER_S
+        short_s = _SHORT_LIVED_S if self._met else _OFTEN_S
+        return max((short_s if often else _SELDOM_S) * _jitter(), cost_s / _AFFORDABLE)
+
+    def take(self) -> dict[str, Any]:
+        """Return what was found since the last call, as ``sightings`` of a sample record."""
+        sums, self._sums = self._sums, {}
+        return {span: found.record() for span, found in sums.items() if found.programs}
+
+    def _look_at(self, tree: Tree, last: _Last | None) -> None:
+        root = tree.pid, tree.starttime
+        now_ns = self._monotonic_ns()
+        since_ns = max(tree.began_ns, last.t_ns if last is not None else 0)
+        gap_s = max(now_ns - since_ns, 0) / _NS_PER_S
+        # What a process had used before this node began is not the node's.
+        before = last.cpu_s if last is not None and last.span == tree.span else {}
+        cpu_s: dict[Key, float] = {}
+        look: dict[str, list[float]] = {}
+        for stat, _ in self._procfs.walk(tree.pid, tree.exclude):
+            key = stat.pid, stat.starttime
+            if stat.pid == tree.pid and key != root:
+                return
+            cpu_s[key] = self._procfs.own_cpu_s(stat)
+            if key in before:
+                parts = [0.0, max(cpu_s[key] - before[key], 0.0)]
+            else:
+                parts = [gap_s * self._running(stat), 0.0]
+            name = self._programs.name(stat, root) if any(parts) else None
+            if name is not None:
+                self._met = self._met or (parts[0] > 0 and last is not None)
+                found = look.setdefault(name, [0.0, 0.0])
+                found[0] += parts[0]
+                found[1] += parts[1]
+        self._sums.setdefault(tree.span, _Sum()).add(look)
+        young = now_ns - tree.began_ns < _FIRST_S * _NS_PER_S
+        due_ns = now_ns if young else now_ns + round(_SELDOM_S * _jitter() * _NS_PER_S)
+        self._last[tree.pid] = _Last(tree.span, now_ns, due_ns, cpu_s)
+
+    def _running(self, stat: Stat) -> float:
+        """Return how many CPUs a process keeps busy at this instant, as far as can be told."""
+        proc = f"{self._procfs.root.rstrip('/')}/proc/{stat.pid}"
+        if stat.n_threads <= 1:
+            return _on_cpu(proc) if stat.state == "R" else 0.0
+        try:
+            threads = os.listdir(f"{proc}/task")
+        except OSError:
+            return 0.0
+        asked = threads[:_THREADS_ASKED]
+        running = 0.0
+        for thread in asked:
+            data = read_file(f"{proc}/task/{thread}/stat", 2048, is_line=True)
+            of_thread = parse_stat(data) if data else None
+            if of_thread is not None and of_thread.state == "R":
+                running += _on_cpu(f"{proc}/task/{thread}")
+        return running * len(threads) / len(asked) if asked else 0.0
+
+
+def _on_cpu(path: str) -> float:
+    """Return the part of a thread's runnable time in which it had a CPU.
+
+    A thread in state R runs or waits for a CPU; schedstat says how long it has done either.
+    """
+    fields = (read_file(f"{path}/schedstat", 256, is_line=True) or b"").split()
+    try:
+        run_ns, wait_ns = int(fields[0]), int(fields[1])
+    except (IndexError, ValueError):
+        return 1.0
+    return run_ns / (run_ns + wait_ns) if run_ns + wait_ns > 0 else 0.0
+
+
+def _jitter() -> float:
+    """Return a number from 0.5 to 1.5, each equally likely."""
+    return 0.5 + int.from_bytes(os.urandom(2), "big") / 65536

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+import random
+import statistics
+
+import pytest
+
+from nicarbon.meter import sightings as sightings_module
+from nicarbon.meter.naming import NODE
+from nicarbon.meter.processes import ProcFS
+from nicarbon.meter.sightings import Sightings, Tree
+
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+SECOND = 1_000_000_000
+
+
+class Looks:
+    """A node's tree on the fake host, looked at whenever a test says so."""
+
+    def __init__(self, host, clock):
+        self.clock = clock
+        self.sightings = Sightings(ProcFS(host.path), clock.monotonic_ns)
+        self.began_ns = clock.now_ns
+
+    def tree(self, span="a", pid=7, **more):
+        given = {"starttime": 50, "began_ns": self.began_ns} | more
+        return Tree(span, pid, **given)
+
+    def after(self, seconds, *trees):
+        self.clock.now_ns += round(seconds * SECOND)
+        self.sightings.look(trees or [self.tree()])
+
+    def programs(self, span="a"):
+        found = self.sightings.take()
+        return found[span]["n"], found[span]["programs"]
+
+
+@pytest.fixture
+def looks(host, clock):
+    host.process(7, comm="python", command=("python", "run.py"))
+    return Looks(host, clock)
+
+
+def tool(host, pid=8, name="bet", **more):
+    host.process(7, comm="python", command=("python", "run.py"), children=f"{pid}")
+    host.process(pid, 7, comm=name, command=(name,), **more)
+
+
+def test_a_process_that_is_there_twice_is_counted_by_its_clock(host, looks):
+    tool(host, own=100)
+    looks.after(0.1)
+    tool(host, own=130)
+    looks.after(0.2)
+    assert looks.programs() == (0, {"bet": [0, 0.0, pytest.approx(30 * TICK_S)]})
+
+
+def test_one_that_is_met_running_stands_for_the_time_since_the_look_before(host, looks):
+    looks.after(0.3)
+    tool(host, state="R", own=1)
+    looks.after(0.1)
+    host.end_process(8)
+    tool(host, 9, "fast", state="R", own=1)
+    looks.after(0.2)
+    assert looks.programs() == (2, {"bet": [1, 0.1, 0.0], "fast": [1, 0.2, 0.0]})
+
+
+def test_one_that_waits_for_a_processor_counts_as_far_as_it_has_had_one(host, looks):
+    tool(host, state="R", schedstat="300 100 5\n")
+    looks.after(0.4)
+    assert looks.programs() == (1, {"bet": [1, 0.3, 0.0]})
+    tool(host, 9, "fast", state="R", schedstat="0 100 5\n")
+    looks.after(0.4)
+    assert looks.sightings.take() == {}
+
+
+def test_one_that_sleeps_when_it_is_met_is_counted_from_then_on(host, looks):
+    tool(host, own=100)
+    looks.after(0.4)
+    assert looks.sightings.take() == {}
+
+
+@pytest.mark.parametrize(("n_running", "n_threads"), [(0, 3), (2, 3), (20, 40)])
+def test_threads_are_asked_one_by_one(host, looks, n_running, n_threads):
+    tool(host, n_threads=n_threads)
+    host.thread(8, 8, "R" if n_running else "S")
+    for thread in range(1, n_threads):
+        host.thread(8, 100 + thread, "R" if thread < n_running else "S")
+    looks.after(0.5)
+    n, found = looks.programs() if n_running else (0, {"bet": [0, 0.0, 0.0]})
+    # Of many threads only some are asked.
+    assert found["bet"][1] == pytest.approx(0.5 * n_running, abs=0.5 * (n_threads > 32) * 8)
+    assert n == bool(n_running)
+
+
+def test_nothing_is_carried_from_one_node_to_the_next(host, looks):
+    tool(host, own=100)
+    looks.after(0.1)
+    tool(host, own=500, state="R")
+    looks.after(0.5, looks.tree("b", began_ns=looks.clock.now_ns + SECOND // 4))
+    assert looks.programs("b") == (1, {"bet": [1, 0.25, 0.0]})
+
+
+def test_the_nodes_own_python_is_a_program(host, looks):
+    host.process(7, comm="python", command=("python", "run.py"), state="R")
+    looks.after(0.1)
+    assert looks.programs() == (1, {NODE: [1, 0.1, 0.0]})
+
+
+def test_another_process_with_the_number_of_one_that_ended_is_not_looked_at(host, looks):
+    host.process(7, starttime=51, state="R")
+    looks.after(0.1)
+    assert looks.sightings.take() == {}
+
+
+def test_trees_of_other_workers_are_left_out(host, looks):
+    tool(host, state="R")
+    looks.after(0.1, looks.tree(exclude={8}))
+    assert looks.sightings.take() == {}
+
+
+def test_after_its_first_minute_a_node_is_looked_at_less_often(host, looks):
+    tool(host, own=100)
+    times_ns = []
+    looks.after(60.0)
+    for i in range(100):
+        tool(host, own=101 + i)
+        looks.after(0.1)
+        if looks.sightings.take():
+            times_ns.append(looks.clock.now_ns)
+    assert 10 / 1.7 - 1 <= len(times_ns) <= 10 / 0.5 + 1
+
+
+def test_looks_are_random_and_rarer_where_they_cost_more(looks, clock):
+    tree = looks.tree()
+    waits_s = [looks.sightings.wait_s([tree], 0.0) for _ in range(200)]
+    assert 0.05 <= min(waits_s) < 0.07
+    assert 0.13 < max(waits_s) <= 0.15
+    assert looks.sightings.wait_s([tree], 0.01) > 2.0
+    clock.now_ns += 61 * SECOND
+    assert 0.5 <= looks.sightings.wait_s([tree], 0.0) <= 1.5
+    assert 0.05 <= looks.sightings.wait_s([looks.tree(began_ns=clock.now_ns)], 0.0) <= 0.15
+
+
+def test_programs_that_live_shortly_are_looked_for_more_often(host, looks):
+    looks.after(0.1)
+    assert max(looks.sightings.wait_s([looks.tree()], 0.0) for _ in range(50)) > 0.08
+    tool(host, state="R")
+    looks.after(0.1)
+    assert max(looks.sightings.wait_s([looks.tree()], 0.0) for _ in range(50)) <= 0.075
+
+
+def test_short_programs_get_what_they_used_on_average(host, looks, monkeypatch):
+    # 3 s of two programs that take turns and are never there twice, looked at 60 times: twenty
+    # such nodes. One uses twice as much.
+    monkeypatch.setattr(sightings_module, "_FIRST_S", 1e9)
+    chance = random.Random(5)
+    shares = []
+    for node in range(20):
+        for _ in range(60):
+            name = "long" if chance.random() < 2 / 3 else "short"
+            tool(host, chance.randrange(100, 10**6), name, state="R")
+            looks.after(0.05, looks.tree(f"{node}"))
+        n, found = looks.programs(f"{node}")
+        assert n == 60
+        shares.append(found["long"][1] / (found["long"][1] + found["short"][1]))
+    assert statistics.mean(shares) == pytest.approx(2 / 3, abs=4 * (2 / 9 / 60 / 20) ** 0.5)
+    assert statistics.stdev(shares) < 0.75 / 60**0.5
