@@ -124,22 +124,35 @@ def _waits(facts: RunFacts, spans: Sequence[SpanEnergy]) -> dict[str, float | No
     waits: dict[str, float | None] = {}
     for file, job in jobs(facts.node_files):
         number = number_of(job.scheduler, job.job_id)
-        fact = attempt_of(job, known.get(number, ()))
         start_s = _start_s(file, job)
-        since_s = None
+        since_s: float | None = None
         if job.restart:
             # It went back into the queue, and only the scheduler knows when.
+            fact = attempt_of(job, known.get(number, ()))
             since_s = fact.t_submit_unix_s if fact is not None else None
         elif number in by_number:
+            # Nothing is submitted by itself before all that it needs is there.
             since_s = by_number[number].t_unix_ns / NS_PER_S
         elif job.node in by_node:
-            since_s = _last_before(by_node[job.node], start_s)
-        if since_s is not None:
-            ready_s = [end_s for end_s in needs.get(job.node, ()) if end_s <= start_s]
-            waits[file.process.key] = max(start_s - max([since_s, *ready_s]), 0.0)
-        else:
-            waits[file.process.key] = None
+            ready_s = [_last_end(ends, start_s) for ends in needs.get(job.node, ())]
+            since_s = _latest([_last_before(by_node[job.node], start_s), *ready_s])
+        waits[file.process.key] = None if since_s is None else max(start_s - since_s, 0.0)
     return waits
+
+
+def _latest(times_s: Sequence[float | None]) -> float | None:
+    """Return the last of some times; None where any of them is not known."""
+    known = [t_s for t_s in times_s if t_s is not None]
+    return max(known) if len(known) == len(times_s) else None
+
+
+def _last_end(ends_s: Sequence[float], start_s: float) -> float | None:
+    """Return when a node that a job needs had ended, by the time that the job started.
+
+    One that ended later, as far as the clocks of two hosts can say, ended just then.
+    """
+    before = [end_s for end_s in ends_s if end_s <= start_s]
+    return max(before) if before else start_s if ends_s else None
 
 
 def _start_s(file: NodeFile, job: Job) -> float:
@@ -154,23 +167,15 @@ def _last_before(times_s: Sequence[float], start_s: float) -> float:
     return max(before) if before else min(times_s)
 
 
-def _needs(facts: RunFacts, spans: Iterable[SpanEnergy]) -> Mapping[str, list[float]]:
-    """Return when the nodes that a node needs ended; elements need what their MapNode does."""
+def _needs(facts: RunFacts, spans: Iterable[SpanEnergy]) -> Mapping[str, list[list[float]]]:
+    """Return by node when each of the nodes that it needs ended, nothing where that is unknown."""
     ends: dict[str, list[float]] = {}
-    map_node: dict[str, str] = {}
     for span in spans:
-        if span.map_node is not None:
-            map_node[span.node] = span.map_node
-        if span.outcome not in ("cached", "running"):
+        if span.outcome != "running" and span.parent is None:
             end_s = span.start_unix_s + span.end_s - span.start_s
             ends.setdefault(span.node, []).append(end_s)
-    needs: dict[str, list[float]] = {}
+    needs: dict[str, list[list[float]]] = {}
     for graph in facts.graphs:
         for before, after in graph.edges:
-            needs.setdefault(after, []).extend(ends.get(before, ()))
-    for element, whole in map_node.items():
-        needs[element] = list(needs.get(whole, ()))
-    for element, whole in map_node.items():
-        # The MapNode itself collects what its elements left.
-        needs.setdefault(whole, []).extend(ends.get(element, ()))
+            needs.setdefault(after, []).append(ends.get(before, []))
     return needs

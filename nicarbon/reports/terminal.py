@@ -206,7 +206,11 @@ def _add_hosts(table: Table, name: str, hosts: Sequence[HostEnergy], sensors: st
 def queue_line(queue: Queue) -> str:
     """Say how long jobs waited, which is in no duration of the table."""
     parts = []
-    if queue.n_jobs:
+    if queue.n_jobs == 1:
+        parts.append(
+            f"1 job waited {format_duration(queue.longest_s)} before it ran ({queue.longest})"
+        )
+    elif queue.n_jobs:
         parts.append(
             f"{count(queue.n_jobs, 'job')} waited {format_duration(queue.total_s)} in all before "
             f"they ran, at most {format_duration(queue.longest_s)} ({queue.longest})"

@@ -64,6 +64,7 @@ def loaded_by(statement):
     [
         "import nicarbon.engines.nipype",
         "import nicarbon.engines.nipype_node",
+        "import nicarbon.engines.nipype_job",
         "import nicarbon.cli.run",
         "import nicarbon.cli",
         "import nicarbon; nicarbon.plugin",

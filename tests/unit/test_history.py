@@ -128,17 +128,29 @@ def test_a_graphs_job_waits_from_the_end_of_what_it_needs(spans_of):
     assert second.queue_wait_s == pytest.approx(2.0, abs=1e-6)
 
 
-def test_elements_wait_for_what_their_map_node_needs_and_it_for_them(spans_of):
-    files = [
-        driver(("wf.m[0]", 1.0, "slurm", "12"), ("wf.m", 1.0, "slurm", "13")),
-        job(1, "wf.m[0]", 4.0, "12"),
-        job(2, "wf.m", 9.0, "13"),
-    ]
-    element, whole = spans_of(
-        (1, "wf.m[0]", 5, 7, {"map_node": "wf.m", "index": 0}), (2, "wf.m", 9, 10), files=files
-    )
-    assert element.queue_wait_s == pytest.approx(3.0, abs=1e-6)
-    assert whole.queue_wait_s == pytest.approx(2.0, abs=1e-6)
+def test_what_is_submitted_by_itself_has_all_that_it_needs(spans_of):
+    files = [driver(("wf.b", 7.0, "slurm", "13")), job(2, "wf.b", 9.0, "13")]
+    (span,) = spans_of((2, "wf.b", 9, 10), files=files)
+    assert span.queue_wait_s == pytest.approx(2.0, abs=1e-6)
+
+
+def test_a_graphs_job_that_needs_what_left_no_record_waited_nobody_knows_how_long(spans_of):
+    files = [driver(("wf.a", 1.0), ("wf.b", 1.0)), job(2, "wf.b", 8.0)]
+    (span,) = spans_of((2, "wf.b", 9, 10), files=files)
+    assert (span.job, span.queue_wait_s) == ("slurm", None)
+
+
+def test_what_is_needed_may_have_been_found_in_the_cache(spans_of):
+    files = [driver(("wf.a", 1.0), ("wf.b", 1.0)), job(1, "wf.a", 2.0), job(2, "wf.b", 8.0)]
+    cached = (1, "wf.a", 4, 5, {"outcome": "cached"})
+    _, span = spans_of(cached, (2, "wf.b", 9, 10), files=files)
+    assert span.queue_wait_s == pytest.approx(3.0, abs=1e-6)
+
+
+def test_what_is_needed_ended_before_whatever_the_clocks_say(spans_of):
+    files = [driver(("wf.a", 1.0), ("wf.b", 1.0)), job(1, "wf.a", 2.0), job(2, "wf.b", 8.0)]
+    _, span = spans_of((1, "wf.a", 4, 8.5), (2, "wf.b", 9, 10), files=files)
+    assert span.queue_wait_s == 0.0
 
 
 def test_clocks_that_disagree_make_no_negative_wait(spans_of):
@@ -183,7 +195,7 @@ def test_a_run_without_jobs_has_no_queue(spans_of):
 
 def test_waits_are_added_up(spans_of):
     files = [
-        driver(("wf.a", 1.0, "slurm", "12"), ("wf.b", 1.0, "slurm", "13")),
+        driver(("wf.a", 1.0, "slurm", "12"), ("wf.b", 6.0, "slurm", "13")),
         job(1, "wf.a", 2.0, "12"),
         job(2, "wf.b", 11.0, "13"),
         job(3, "wf.c", 11.0, "14"),

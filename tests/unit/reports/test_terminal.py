@@ -206,6 +206,8 @@ def test_how_long_jobs_waited_is_a_line_of_its_own(run_folders, summary):
     )
     assert expected in text
     assert "\x1b" not in text
+    text = render([run_folders.run(spans[:1]).summary()])
+    assert "queue: 1 job waited 1 min 0 s before it ran (wf.strip)\n" in text
     spans = [run_folders.span("wf.strip", 0, 2, job="slurm 1")]
     text = render([run_folders.run(spans).summary()])
     assert "queue: the wait of 1 job is not known\n" in text
