@@ -102,7 +102,6 @@ class Sampler:
         self._began_ns = 0
         self._said: set[str] = set()
         self._driver_cpu_s: float | None = None
-        self._driver_key: str | None = None
         self._sightings = Sightings(self.procfs, self.clock.monotonic_ns)
 
     def open(self) -> None:
@@ -111,9 +110,8 @@ class Sampler:
         self.sensors = sensors.discover(self._root, self._replay, self.clock.monotonic_ns)
         if self._replay is not None and self.sensors[0].name != "replay":
             self.say(f"can't replay {self._replay}: it holds no recorded host with samples")
-        self.watch = NodeWatch(self.run_dir, self.procfs, self._pid)
-        if self._driver_pid is not None:
-            self._driver_key = self.procfs.key(self._driver_pid)
+        served = None if self._driver_pid is None else self.procfs.key(self._driver_pid)
+        self.watch = NodeWatch(self.run_dir, self.procfs, self._pid, served)
         name = f"samples-{self.procfs.key(self._pid)}.jsonl"
         record = host.describe(
             self.procfs,
@@ -165,7 +163,7 @@ class Sampler:
         """Look which programs run in the nodes; return the seconds until the next look."""
         before_s = time.thread_time()
         self.watch.follow()
-        trees = self.watch.trees(self._driver_key)
+        trees = self.watch.trees()
         self._sightings.look(trees)
         return self._sightings.wait_s(trees, time.thread_time() - before_s)
 

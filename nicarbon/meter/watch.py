@@ -8,13 +8,12 @@ makes thousands, and a look must stay cheap.
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from nicarbon.meter.memory import Peaks
+from nicarbon.meter.node_file import NodeFile, OpenSpan, process_of
 from nicarbon.meter.processes import ProcFS, Seen
 from nicarbon.meter.sightings import Tree
 
@@ -22,32 +21,6 @@ from nicarbon.meter.sightings import Tree
 _FOLDER_TIME_GRAIN_NS = 100_000_000
 # Network file systems may show a new file late.
 _RELIST_AFTER_NS = 30_000_000_000
-_CHUNK = 1 << 16
-
-
-class OpenSpan(NamedTuple):
-    """A node that began and has not ended.
-
-    Attributes
-    ----------
-    span, node : str
-        Its span and the node's name.
-    parent : str or None
-        The span in which it runs.
-    cpu_base_s : float
-        CPU seconds of its process's tree when it began.
-    perf : bool
-        Whether a task clock counts it, which misses no child.
-    began_ns : int
-        When it began.
-    """
-
-    span: str
-    node: str
-    parent: str | None
-    cpu_base_s: float
-    perf: bool = True
-    began_ns: int = 0
 
 
 class Look(NamedTuple):
@@ -71,55 +44,6 @@ class Look(NamedTuple):
     memory_bytes: dict[str, int]
 
 
-class _NodeFile:
-    """One growing file; `partial` is a last line that isn't whole yet."""
-
-    def __init__(self, fd: int, pid: int, starttime: int) -> None:
-        self.fd = fd
-        self.pid = pid
-        self.starttime = starttime
-        self.offset = 0
-        self.partial = b""
-        self.driver: str | None = None
-        self.open: dict[str, OpenSpan] = {}
-
-    def new_lines(self) -> list[bytes]:
-        """Return the whole lines that came since the last call."""
-        data = self.partial
-        try:
-            while True:
-                chunk = os.pread(self.fd, _CHUNK, self.offset)
-                self.offset += len(chunk)
-                data += chunk
-                if len(chunk) < _CHUNK:
-                    break
-        except OSError:
-            pass
-        lines = data.split(b"\n")
-        self.partial = lines.pop()
-        return lines
-
-
-def _process_of(name: str, prefix: str) -> tuple[int, int] | None:
-    """Return pid and start time of a ``<prefix><pid>-<starttime>.jsonl``, else None."""
-    if not name.startswith(prefix) or not name.endswith(".jsonl"):
-        return None
-    pid, _, starttime = name[len(prefix) : -len(".jsonl")].partition("-")
-    if not (pid.isdigit() and starttime.isdigit()):
-        return None
-    return int(pid), int(starttime)
-
-
-def _alone(spans: dict[str, OpenSpan]) -> bool:
-    """Tell whether the spans are nested in one another, so that one tree is all of theirs.
-
-    Two that run side by side in one process can't be told apart by its CPU time.
-    """
-    outermost = [span for span in spans.values() if span.parent not in spans]
-    parents = [span.parent for span in spans.values() if span.parent in spans]
-    return len(outermost) == 1 and len(parents) == len(set(parents))
-
-
 class NodeWatch:
     """Follows the ``nodes-*.jsonl`` of one host in a run folder.
 
@@ -131,6 +55,9 @@ class NodeWatch:
         The host's processes.
     own_pid : int
         The sampler, which belongs to no node.
+    driver : str, optional
+        Key of the driver or job that is served: what is below another one is looked at by that
+        one's sampler. A host may run a hundred jobs at once, and thousands after each other.
 
     Attributes
     ----------
@@ -138,15 +65,18 @@ class NodeWatch:
         Outcome by the name of each node that ended or was found in the cache.
     """
 
-    def __init__(self, run_dir: str, procfs: ProcFS, own_pid: int) -> None:
+    def __init__(
+        self, run_dir: str, procfs: ProcFS, own_pid: int, driver: str | None = None
+    ) -> None:
         self._run_dir = run_dir
         self._procfs = procfs
         self._own_pid = own_pid
+        self._driver = driver
         self._prefix = f"nodes-{procfs.host_id()}-"
         self._listed_at_ns: int | None = None
         self._folder_ns = -1
         self._known: set[str] = set()
-        self._files: dict[str, _NodeFile] = {}
+        self._files: dict[str, NodeFile] = {}
         self._cpu_s: dict[str, float] = {}
         self._peaks = Peaks(procfs)
         self.done: dict[str, str] = {}
@@ -166,19 +96,15 @@ class NodeWatch:
             if span.parent not in file.open
         ]
 
-    def trees(self, driver: str | None = None) -> list[Tree]:
+    def trees(self) -> list[Tree]:
         """Return the process trees in which one node runs alone, as `follow` last found them.
 
-        Parameters
-        ----------
-        driver : str, optional
-            Key of a driver: the trees of other drivers and jobs are left out, which have samplers
-            of their own.
+        Those of other drivers and jobs are left out, which have samplers of their own.
         """
         others = {file.pid for file in self._files.values()} | {self._own_pid}
         found = []
         for file in self._files.values():
-            if file.open and _alone(file.open) and file.driver in (None, driver):
+            if file.open and file.is_one_tree() and self._is_ours(file):
                 parents = {span.parent for span in file.open.values()}
                 (inner,) = (span for span in file.open.values() if span.span not in parents)
                 exclude = others - {file.pid}
@@ -189,7 +115,7 @@ class NodeWatch:
         """Read what was written since the last call, without looking at any process."""
         self._find_files()
         for file in self._files.values():
-            self._read(file)
+            file.read(self.done)
 
     def look(self, known: dict[int, Seen] | None = None) -> Look:
         """Read what was written, and count what the running nodes have used so far.
@@ -209,8 +135,8 @@ class NodeWatch:
             stat = self._procfs.stat(file.pid)
             alive = stat is not None and stat.starttime == file.starttime
             ended = not alive or (stat is not None and stat.ended)
-            self._read(file)
-            if alive and file.open and _alone(file.open):
+            file.read(self.done)
+            if alive and file.open and self._is_ours(file) and file.is_one_tree():
                 self._beat(file, others - {file.pid}, known)
                 losing += self._losing(file, others - {file.pid})
             if ended:
@@ -222,7 +148,10 @@ class NodeWatch:
         self._peaks.keep(running)
         return Look(dict(self._cpu_s), gone, tuple(losing), dict(self._peaks.peak_bytes))
 
-    def _beat(self, file: _NodeFile, exclude: set[int], known: dict[int, Seen]) -> None:
+    def _is_ours(self, file: NodeFile) -> bool:
+        return self._driver is None or file.driver is None or file.driver == self._driver
+
+    def _beat(self, file: NodeFile, exclude: set[int], known: dict[int, Seen]) -> None:
         """Note what a process's spans have used, CPU time and memory; never less than before."""
         self._peaks.look(file.open, file.pid, exclude, known)
         tree_cpu_s = self._procfs.tree_cpu_s(file.pid, exclude, known)
@@ -230,7 +159,7 @@ class NodeWatch:
             cpu_s = max(round(tree_cpu_s - span.cpu_base_s, 6), 0.0)
             self._cpu_s[span.span] = max(cpu_s, self._cpu_s.get(span.span, 0.0))
 
-    def _losing(self, file: _NodeFile, exclude: set[int]) -> list[str]:
+    def _losing(self, file: NodeFile, exclude: set[int]) -> list[str]:
         """Return the spans whose CPU time may lack children that nobody waits for."""
         spans = [span.span for span in file.open.values() if not span.perf]
         if not spans:
@@ -249,6 +178,7 @@ class NodeWatch:
         if not recent and folder_ns == self._folder_ns:
             return
         # Known to be complete only if the folder has been at rest for longer than a tick.
+        ended_before = self._listed_at_ns is None and self._driver is not None
         at_rest = time.time_ns() - folder_ns > _FOLDER_TIME_GRAIN_NS
         self._folder_ns = folder_ns if at_rest else -1
         self._listed_at_ns = now_ns
@@ -257,9 +187,18 @@ class NodeWatch:
         except OSError:
             return
         for name in names:
-            process = None if name in self._known else _process_of(name, self._prefix)
-            if process is not None:
+            process = None if name in self._known else process_of(name, self._prefix)
+            if process is None:
+                continue
+            if ended_before and not self._lives(*process):
+                # It ended before anybody looked from here: nothing of it is still to be told.
+                self._known.add(name)
+            else:
                 self._open(name, *process)
+
+    def _lives(self, pid: int, starttime: int) -> bool:
+        stat = self._procfs.stat(pid)
+        return stat is not None and stat.starttime == starttime
 
     def _open(self, name: str, pid: int, starttime: int) -> None:
         path = os.path.join(self._run_dir, name)
@@ -270,32 +209,4 @@ class NodeWatch:
             self._folder_ns = -1
             return
         self._known.add(name)
-        self._files[name] = _NodeFile(fd, pid, starttime)
-
-    def _read(self, file: _NodeFile) -> None:
-        for line in file.new_lines():
-            # One torn by a full disk is skipped; the reader of the run counts such lines.
-            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-                self._note(file, json.loads(line))
-
-    def _note(self, file: _NodeFile, record: dict[str, Any]) -> None:
-        kind = record.get("kind")
-        if kind == "process":
-            file.driver = record.get("driver")
-        elif kind == "start":
-            span = record["span"]
-            base_s = float(record["cpu_base_s"])
-            file.open[span] = OpenSpan(
-                span,
-                str(record["node"]),
-                record.get("parent"),
-                base_s,
-                record.get("perf", True),
-                int(record.get("t_monotonic_ns", 0)),
-            )
-        elif kind == "end":
-            began = file.open.pop(record["span"], None)
-            if began is not None:
-                self.done[began.node] = str(record["outcome"])
-        elif kind == "cached":
-            self.done[str(record["node"])] = "cached"
+        self._files[name] = NodeFile(fd, pid, starttime)

@@ -81,6 +81,27 @@ def test_the_most_memory_of_a_running_node_is_kept_until_it_ends(nodes, host):
     assert nodes.watch.look().memory_bytes == {}
 
 
+def test_what_is_below_another_driver_is_looked_at_by_that_ones_sampler(nodes, host, tmp_path):
+    for pid in (7, 8, 9):
+        host.process(pid, own=100, rss_pages=1)
+    nodes.write(7, {"kind": "process", "driver": "aaaabbbbcccc-7-50"}, start("mine"))
+    nodes.write(8, {"kind": "process", "driver": "aaaabbbbcccc-8-50"}, start("other"))
+    nodes.write(9, {"kind": "process", "driver": None}, start("nobodys"))
+    watch = NodeWatch(str(nodes.folder), ProcFS(host.path), 999, "aaaabbbbcccc-7-50")
+    look = watch.look()
+    assert look.cpu_s.keys() == look.memory_bytes.keys() == {"mine", "nobodys"}
+    # That it is gone is told all the same: its own sampler may have been killed with it.
+    host.end_process(8)
+    assert watch.look().gone == ["other"]
+    assert {span.span for span in watch.running()} == {"mine", "nobodys"}
+    watch.close()
+    # Who begins to look later opens no file of what has ended before.
+    later = NodeWatch(str(nodes.folder), ProcFS(host.path), 998, "aaaabbbbcccc-9-50")
+    look = later.look()
+    assert (look.cpu_s.keys(), look.gone) == ({"nobodys"}, [])
+    later.close()
+
+
 def test_memory_of_nodes_side_by_side_in_one_process_is_nobodys(nodes, host):
     host.process(7, rss_pages=100)
     nodes.write(7, start("a"), start("b"))
@@ -267,8 +288,9 @@ def test_a_tree_is_that_of_the_innermost_node_of_this_driver(nodes, host):
     nodes.write(7, process("d"), start("a"), start("b", parent="a"))
     nodes.write(8, process(None), start("c"))
     nodes.write(9, process("a job"), start("d"))
-    nodes.watch.follow()
-    trees = nodes.watch.trees("d")
+    watch = NodeWatch(str(nodes.folder), ProcFS(host.path), 999, "d")
+    watch.follow()
+    trees = watch.trees()
     assert sorted((tree.span, tree.pid, tree.starttime) for tree in trees) == [
         ("b", 7, 50),
         ("c", 8, 50),
@@ -276,8 +298,9 @@ def test_a_tree_is_that_of_the_innermost_node_of_this_driver(nodes, host):
     assert {tree.began_ns for tree in trees} == {1}
     assert [set(tree.exclude) for tree in trees if tree.pid == 7] == [{8, 9, 999}]
     nodes.write(7, end("b"))
-    nodes.watch.follow()
-    assert {tree.span for tree in nodes.watch.trees("d")} == {"a", "c"}
+    watch.follow()
+    assert {tree.span for tree in watch.trees()} == {"a", "c"}
+    watch.close()
 
 
 def test_nodes_side_by_side_in_one_process_have_no_tree_of_their_own(nodes, host):

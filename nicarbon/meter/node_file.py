@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One ``nodes-*.jsonl`` while its process writes it: the nodes that began and have not ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from typing import Any, NamedTuple
+
+_CHUNK = 1 << 16
+
+
+class OpenSpan(NamedTuple):
+    """A node that began and has not ended.
+
+    Attributes
+    ----------
+    span, node : str
+        Its span and the node's name.
+    parent : str or None
+        The span in which it runs.
+    cpu_base_s : float
+        CPU seconds of its process's tree when it began.
+    perf : bool
+        Whether a task clock counts it, which misses no child.
+    began_ns : int
+        When it began.
+    """
+
+    span: str
+    node: str
+    parent: str | None
+    cpu_base_s: float
+    perf: bool = True
+    began_ns: int = 0
+
+
+class NodeFile:
+    """One growing file.
+
+    Parameters
+    ----------
+    fd : int
+        The open file.
+    pid, starttime : int
+        The process that writes it.
+
+    Attributes
+    ----------
+    open : dict
+        Nodes that began and have not ended, by span.
+    driver : str or None
+        Key of the driver in whose process tree the process is, as far as it says.
+    """
+
+    def __init__(self, fd: int, pid: int, starttime: int) -> None:
+        self.fd = fd
+        self.pid = pid
+        self.starttime = starttime
+        self.driver: str | None = None
+        self.open: dict[str, OpenSpan] = {}
+        self._offset = 0
+        self._partial = b""  # A last line that isn't whole yet.
+
+    def read(self, done: dict[str, str]) -> None:
+        """Read what was written since the last call.
+
+        Parameters
+        ----------
+        done : dict
+            Outcomes by node name: those of nodes that ended are added.
+        """
+        for line in self._new_lines():
+            # One torn by a full disk is skipped; the reader of the run counts such lines.
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+                self._note(json.loads(line), done)
+
+    def is_one_tree(self) -> bool:
+        """Tell whether the open spans are nested in one another: one tree is then all of theirs.
+
+        Two that run side by side in one process can't be told apart by its CPU time.
+        """
+        outermost = [span for span in self.open.values() if span.parent not in self.open]
+        parents = [span.parent for span in self.open.values() if span.parent in self.open]
+        return len(outermost) == 1 and len(parents) == len(set(parents))
+
+    def _new_lines(self) -> list[bytes]:
+        data = self._partial
+        try:
+            while True:
+                chunk = os.pread(self.fd, _CHUNK, self._offset)
+                self._offset += len(chunk)
+                data += chunk
+                if len(chunk) < _CHUNK:
+                    break
+        except OSError:
+            pass
+        lines = data.split(b"\n")
+        self._partial = lines.pop()
+        return lines
+
+    def _note(self, record: dict[str, Any], done: dict[str, str]) -> None:
+        kind = record.get("kind")
+        if kind == "process":
+            self.driver = record.get("driver")
+        elif kind == "start":
+            span = record["span"]
+            base_s = float(record["cpu_base_s"])
+            self.open[span] = OpenSpan(
+                span,
+                str(record["node"]),
+                record.get("parent"),
+                base_s,
+                record.get("perf", True),
+                int(record.get("t_monotonic_ns", 0)),
+            )
+        elif kind == "end":
+            began = self.open.pop(record["span"], None)
+            if began is not None:
+                done[began.node] = str(record["outcome"])
+        elif kind == "cached":
+            done[str(record["node"])] = "cached"
+
+
+def process_of(name: str, prefix: str) -> tuple[int, int] | None:
+    """Return pid and start time of a ``<prefix><pid>-<starttime>.jsonl``, else None."""
+    if not name.startswith(prefix) or not name.endswith(".jsonl"):
+        return None
+    pid, _, starttime = name[len(prefix) : -len(".jsonl")].partition("-")
+    if not (pid.isdigit() and starttime.isdigit()):
+        return None
+    return int(pid), int(starttime)
