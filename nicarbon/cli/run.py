@@ -65,7 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where the host's /sys and /proc are found, for sensors bound into a container",
     )
     parser.add_argument(
-        "--replay", metavar="FILE", help="play back the samples-*.jsonl of a recorded run"
+        "--replay",
+        metavar="FILE",
+        help="play back the samples-*.jsonl of a recorded run (packed: nicarbon gather --unpack)",
     )
     parser.add_argument(
         "-m", dest="module", nargs=argparse.REMAINDER, help="run a module, as python -m does"
