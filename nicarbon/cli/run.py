@@ -67,7 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--replay",
         metavar="FILE",
-        help="play back the samples-*.jsonl of a recorded run (packed: nicarbon gather --unpack)",
+        help="play back the samples-*.jsonl of a recorded run; of a packed one, after "
+        "'nicarbon gather RUN --unpack DIR'",
     )
     parser.add_argument(
         "-m", dest="module", nargs=argparse.REMAINDER, help="run a module, as python -m does"
