@@ -181,3 +181,47 @@ def grid_engine_session():
 @pytest.fixture
 def grid_engine(grid_engine_session):
     yield from without_jobs(grid_engine_session)
+
+
+@pytest.fixture
+def python(environment, tmp_path):
+    """Run Python in the test's folder as a user of a cluster does."""
+
+    def run(cluster, *arguments):
+        return subprocess.run(
+            [*cluster.enter, sys.executable, *arguments],
+            env=environment(**cluster.env),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+
+    return run
+
+
+@pytest.fixture
+def nicarbon(python):
+    """Run a verb."""
+    return lambda cluster, *arguments: python(cluster, "-m", "nicarbon", *arguments)
+
+
+@pytest.fixture
+def burn(python):
+    """Run nodes that use CPU time: see `burning_nodes`."""
+
+    def run(cluster, plugin, run_dir, nodes):
+        return python(cluster, "-m", "burning_nodes", plugin, run_dir, json.dumps(nodes))
+
+    return run
+
+
+@pytest.fixture
+def used_s(tmp_path):
+    """What a burning node says that it has used so far."""
+
+    def read(name):
+        path = tmp_path / f"{name}.used"
+        return float(path.read_text()) if path.exists() else 0.0
+
+    return read

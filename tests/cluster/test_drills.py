@@ -8,9 +8,7 @@ its own account of itself.
 from __future__ import annotations
 
 import contextlib
-import json
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -21,71 +19,13 @@ from nicarbon.run import Run
 
 # A sample, and what a busy machine adds.
 LATE_S = 1.5
-
-PROGRAM = """
-import json, os, sys
-import nicarbon
-from nipype import Function, MapNode, Node, Workflow
-
-def burn(path, cpu_s, megabytes):
-    import os, time
-    with open(path + ".attempts", "a") as file:
-        file.write("x")
-    if os.path.getsize(path + ".attempts") > 1:
-        return "at the second attempt"
-    held, used_s, began = [], 0.0, time.process_time()
-    while used_s < cpu_s or megabytes:
-        if len(held) < megabytes / 10 and used_s > cpu_s:
-            held.append(bytearray(b"x") * (10 << 20))
-        used_s = time.process_time() - began
-        with open(path + ".part", "w") as file:
-            file.write(str(used_s))
-        os.replace(path + ".part", path + ".used")
-    return "at once"
-
-def function():
-    names = ["path", "cpu_s", "megabytes"]
-    return Function(function=burn, input_names=names, output_names=["o"])
-
-wf = Workflow(name="w", base_dir=os.path.abspath("work"))
-wf.config["execution"] = {
-    "poll_sleep_duration": "0.5", "crashdump_dir": os.path.abspath("."),
-    "job_finished_timeout": "3",
+FATES = {
+    "cancelled": "cancelled",
+    "timed_out": "time limit",
+    "failed_node": "node failure",
+    "requeued": "requeued",
+    "out_of_memory": "out of memory",
 }
-plugin, nodes = sys.argv[1], json.loads(sys.argv[2])
-for name, (args, cpu_s, megabytes) in nodes.items():
-    node = Node(function(), name=name)
-    node.inputs.path = os.path.abspath(name)
-    node.inputs.cpu_s, node.inputs.megabytes = cpu_s, megabytes
-    node.plugin_args = {"sbatch_args": args}
-    wf.add_nodes([node])
-if plugin == "SLURM":
-    node = MapNode(function(), iterfield=["path"], name="m")
-    node.inputs.path = [os.path.abspath(f"m{k}") for k in range(3)]
-    node.inputs.cpu_s, node.inputs.megabytes = 2.5, 0
-    wf.add_nodes([node])
-plugin_args = {"dont_resubmit_completed_jobs": False} if plugin == "SLURMGraph" else {}
-plugin = nicarbon.plugin(plugin, run_dir="run", interval_s=0.25, plugin_args=plugin_args)
-wf.run(plugin=plugin)
-"""
-
-
-@pytest.fixture
-def run_program(slurm, environment, tmp_path):
-    """Run the program, and programs beside it."""
-    (tmp_path / "program.py").write_text(PROGRAM)
-
-    def run(*arguments):
-        return subprocess.run(
-            [sys.executable, *arguments],
-            env=environment(**slurm.env),
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=180,
-        )
-
-    return run
 
 
 @pytest.fixture
@@ -100,40 +40,20 @@ def job_named(slurm):
     return find
 
 
-@pytest.fixture
-def used_s(tmp_path):
-    """Return what a node says that it has used so far."""
-
-    def read(name):
-        path = tmp_path / f"{name}.used"
-        return float(path.read_text()) if path.exists() else 0.0
-
-    return read
-
-
-FOREVER = 1000.0
-FATES = {
-    "cancelled": "cancelled",
-    "timed_out": "time limit",
-    "failed_node": "node failure",
-    "requeued": "requeued",
-    "out_of_memory": "out of memory",
-}
-
-
-def test_how_a_job_ends(slurm, run_program, job_named, used_s, tmp_path):
+def test_how_a_job_ends(slurm, burn, nicarbon, job_named, used_s, tmp_path):
     one, other = slurm.nodes
     # Of two slots, two jobs have them until they are ended; the others wait for their turn.
     nodes = {
-        "cancelled": (f"-w {one}", FOREVER, 0),
-        "timed_out": (f"-w {one} -t 1", FOREVER, 0),
-        "failed_node": (f"-w {other} -c 2", FOREVER, 0),
-        "requeued": (f"-w {one}", FOREVER, 0),
-        "fine": (f"-w {one}", 2.0, 0),
+        "cancelled": {"sbatch_args": f"-w {one}"},
+        "timed_out": {"sbatch_args": f"-w {one} -t 1"},
+        "failed_node": {"sbatch_args": f"-w {other} -c 2"},
+        "requeued": {"sbatch_args": f"-w {one}"},
+        "fine": {"sbatch_args": f"-w {one}", "cpu_s": 2.0},
     }
     if slurm.limits_memory:
-        nodes["out_of_memory"] = (f"-w {one} --mem=300", 2.0, 1000)
-    done = run_program("program.py", "SLURMGraph", json.dumps(nodes))
+        args = f"-w {one} --mem=300"
+        nodes["out_of_memory"] = {"sbatch_args": args, "cpu_s": 2.0, "megabytes": 1000}
+    done = burn(slurm, "SLURMGraph", "run", nodes)
     assert done.returncode == 0, done.stderr
     for name in ("cancelled", "timed_out", "failed_node"):
         slurm.wait_for(lambda name=name: used_s(name) > 1.5, f"{name} to have used CPU time")
@@ -146,9 +66,9 @@ def test_how_a_job_ends(slurm, run_program, job_named, used_s, tmp_path):
     slurm.ask("scontrol", "requeue", job_named("requeued"))
     slurm.wait_for_jobs()
     # What is there can be read at once, and nobody has to have cleaned up.
-    assert run_program("-m", "nicarbon", "summary", "run").returncode == 0
+    assert nicarbon(slurm, "summary", "run").returncode == 0
     slurm.wait_for_accounts()
-    gathered = run_program("-m", "nicarbon", "gather", "run")
+    gathered = nicarbon(slurm, "gather", "run")
     assert gathered.returncode == 0, gathered.stderr
     facts = read_run(tmp_path / "run")
     assert facts.n_skipped_lines == 0
@@ -171,15 +91,15 @@ def test_how_a_job_ends(slurm, run_program, job_named, used_s, tmp_path):
         came_again = name in ("failed_node", "requeued")
         assert [span.outcome for span in again] == ["ran"] * came_again
         assert first.wasted == came_again
-    summary = run_program("-m", "nicarbon", "summary", "run")
+    summary = nicarbon(slurm, "summary", "run")
     assert "wasted in 2 executions" in summary.stdout
     assert "time limit" in summary.stdout
 
 
-def test_an_element_is_cancelled(slurm, run_program, job_named, used_s, tmp_path):
-    nodes = {"plain": ("", 2.5, 0)}
+def test_an_element_is_cancelled(slurm, burn, job_named, used_s, tmp_path):
+    nodes = {"plain": {"cpu_s": 2.5}, "m": {"cpu_s": 2.5, "elements": 3}}
     with ThreadPoolExecutor(1) as pool:
-        driver = pool.submit(run_program, "program.py", "SLURM", json.dumps(nodes))
+        driver = pool.submit(burn, slurm, "SLURM", "run", nodes)
         slurm.wait_for(lambda: used_s("m1") > 1, "the element to have used CPU time")
         slurm.ask("scancel", job_named("_m1"))
         done = driver.result()

@@ -12,6 +12,7 @@ from science import assert_no_pickle_names_us, science
 
 from nicarbon.attribution import attribute
 from nicarbon.reader import read_run
+from nicarbon.run import Run
 
 
 def test_a_job_runs_and_is_accounted(grid_engine, tmp_path):
@@ -53,3 +54,31 @@ def test_every_node_is_metered_in_its_job(grid_engine, workflow, tmp_path, plugi
     assert len({job.job_id for job in jobs}) == len(jobs) == n_jobs
     assert_sum_is_kept(result)
     assert len(result.hosts) == 1
+
+
+def test_a_job_is_deleted(grid_engine, burn, nicarbon, used_s, tmp_path):
+    nodes = {"deleted": {}, "fine": {"cpu_s": 2.0}}
+    done = burn(grid_engine, "SGEGraph", "run", nodes)
+    assert done.returncode == 0, done.stderr
+    grid_engine.wait_for(lambda: used_s("deleted") > 1.5, "the node to have used CPU time")
+    (job,) = {
+        file.job.job_id
+        for file in read_run(tmp_path / "run").node_files
+        if file.job and file.job.node == "w.deleted"
+    }
+    grid_engine.ask("qdel", job)
+    grid_engine.wait_for_jobs()
+    grid_engine.wait_for(
+        lambda: "jobnumber" in grid_engine.ask("sh", "-c", f"qacct -j {job} 2>&1 || true"),
+        "the job's account",
+    )
+    assert nicarbon(grid_engine, "gather", "run").returncode == 0
+    result = Run.open(tmp_path / "run").attribution
+    assert_sum_is_kept(result)
+    spans = {span.node: span for span in result.spans}
+    assert spans["w.fine"].outcome == "ran"
+    deleted = spans["w.deleted"]
+    # Grid Engine says that a signal ended it, and not whose.
+    assert (deleted.outcome, deleted.ended_by) == ("killed", None)
+    assert abs(deleted.cpu_s - used_s("deleted")) < 1.5
+    assert deleted.energy_j > 0

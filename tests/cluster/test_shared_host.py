@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
@@ -13,29 +14,6 @@ from every_engine import assert_sum_is_kept
 
 from nicarbon.attribution import attribute
 from nicarbon.reader import read_run
-
-PROGRAM = """
-import os, sys
-import nicarbon
-from nipype import Function, Node, Workflow
-
-def burn(cpu_s):
-    import time
-    until = time.process_time() + cpu_s
-    while time.process_time() < until:
-        pass
-
-name = sys.argv[1]
-wf = Workflow(name=name, base_dir=os.path.abspath("work"))
-for k in range(2):
-    node = Node(Function(function=burn, input_names=["cpu_s"], output_names=["o"]), name=f"n{k}")
-    node.inputs.cpu_s = 3.0
-    wf.add_nodes([node])
-plugin = nicarbon.plugin(
-    "SLURMGraph", run_dir=os.path.abspath(name), interval_s=0.5, dont_resubmit_completed_jobs=False
-)
-wf.run(plugin=plugin)
-"""
 
 
 def host_energy_j(sample_files):
@@ -57,22 +35,19 @@ def host_energy_j(sample_files):
     return idle_w * duration_s + busy_w * (last.busy_cpu_s - first.busy_cpu_s)
 
 
-def test_two_runs_and_a_stranger(slurm, environment, tmp_path):
-    (tmp_path / "program.py").write_text(PROGRAM)
+def test_two_runs_and_a_stranger(slurm, burn, tmp_path):
     stranger = subprocess.Popen([sys.executable, "-I", "-S", "-c", "while True: pass"])
     try:
-        drivers = [
-            subprocess.Popen(
-                [sys.executable, "program.py", name],
-                env=environment(**slurm.env),
-                cwd=tmp_path,
-                stderr=subprocess.PIPE,
-            )
-            for name in ("first", "second")
-        ]
-        for driver in drivers:
-            _, errors = driver.communicate(timeout=120)
-            assert driver.returncode == 0, errors
+        with ThreadPoolExecutor(2) as pool:
+            drivers = [
+                pool.submit(burn, slurm, "SLURMGraph", run, nodes)
+                for run, nodes in {
+                    "first": {"a": {"cpu_s": 3.0}, "b": {"cpu_s": 3.0}},
+                    "second": {"c": {"cpu_s": 3.0}, "d": {"cpu_s": 3.0}},
+                }.items()
+            ]
+            for driver in drivers:
+                assert driver.result().returncode == 0, driver.result().stderr
         slurm.wait_for_jobs()
     finally:
         stranger.kill()
