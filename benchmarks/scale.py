@@ -73,11 +73,6 @@ def graph_of(n_nodes: int) -> Any:
     return graph
 
 
-def store(n_nodes: int, run_dir: str) -> None:
-    graph = graph_of(n_nodes)
-    Metered(InOrderPlugin(), lambda: Session(run_dir)).run(graph, {})
-
-
 def measured(n_nodes: int, folder: str) -> Iterator[tuple[str, float]]:
     """Give what each step costs a node, in microseconds; of memory, in bytes."""
 
