@@ -2,7 +2,7 @@
 import pytest
 
 from nicarbon.attribution import Turn
-from nicarbon.notes import notes
+from nicarbon.notes import ending, notes
 from nicarbon.records import Close, Host, NodeFile, Process, RunInfo, SampleFile
 
 
@@ -102,3 +102,19 @@ def test_a_broken_sum_and_scaled_shares(run, run_folders):
     assert notes_of(run(hosts=[run_folders.host(residual_j=1e-8)])) == ()
     (note,) = notes_of(run(hosts=[run_folders.host(scaled_cpu_s=1.5)]))
     assert "claimed 1.5 CPU seconds more" in note
+
+
+def test_how_a_run_ended_in_a_word(run, run_folders):
+    def word(*files, **more):
+        return ending(run(node_files=files, **more).facts)
+
+    ended = run_folders.ended
+    assert word(ended()) == "ok"
+    assert word(ended(), ended("b-1-1", outcome="interrupted")) == "interrupted"
+    assert word(ended(outcome="interrupted"), ended("b-1-1", outcome="failed")) == "failed"
+    assert word(ended(), ended("b-1-1", has_end=False)) == "no end"
+    worker = NodeFile(Process(run_folders.ID, "scanner", 1, 1, "k"), ())
+    assert word(worker) == "no record"
+    assert word() == "no record"
+    host = Host(run_folders.ID, "scanner", "", 1, 4, 0, 0, ())
+    assert word(sample_files=(SampleFile(host, ()),)) == "no end"

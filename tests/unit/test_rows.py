@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 from math import hypot, inf
 
+import msgspec
 import pytest
 
 from nicarbon.rows import (
+    add_up,
     clock_offsets,
     energy_range,
     fold,
@@ -166,3 +168,28 @@ def test_the_hash_is_that_of_the_last_execution_that_has_one(run_folders):
     ]
     assert last_hash(spans) == "new"
     assert last_hash(spans[2:]) is None
+
+
+def test_rows_of_several_runs_add_up(run_folders):
+    first = fold_one("x", [run_folders.span("a", 0, 2, 10.0, cpu_incomplete="no perf")], {})
+    second = fold_one("x", [run_folders.span("a", 0, 3, 20.0, method="modelled")], {})
+    none = fold_one("x", [run_folders.cached("a")], {})
+    row = add_up("all", [first, second, none])
+    assert (row.name, row.energy_j, row.energy_low_j, row.energy_high_j) == (
+        "all",
+        pytest.approx(30.0),
+        pytest.approx(28.5),
+        pytest.approx(31.5),
+    )
+    assert (row.cpu_s, row.duration_s, row.n_nodes, row.n_cached) == (5.0, 5.0, 3, 1)
+    assert (row.method, row.cpu_incomplete) == ("modelled", "no perf")
+    assert row.carbon_g is None
+    assert add_up("one", [first]) == msgspec.structs.replace(first, name="one")
+    assert add_up("none", [none]).energy_j is None
+
+
+def test_grams_are_known_where_those_of_every_energy_are(run_folders):
+    row = fold_one("x", [run_folders.span("a", 0, 2, 10.0)], {})
+    priced = msgspec.structs.replace(row, carbon_g=2.0)
+    assert add_up("both", [priced, priced]).carbon_g == 4.0
+    assert add_up("one", [priced, row]).carbon_g is None
