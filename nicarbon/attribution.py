@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import fsum
 
 import msgspec
 
 from nicarbon import curves, shares, timeline
-from nicarbon.accounts import METHODS, Account, accounts, in_use, shown, uncovered, weakest
-from nicarbon.intervals import Interval, length_s, union
+from nicarbon.accounts import METHODS, Account, in_use, shown, uncovered, weakest
+from nicarbon.hosttime import busy_cpu_s, by_host, host_time
+from nicarbon.intervals import length_s
 from nicarbon.jobs import Ending, endings
-from nicarbon.records import Cached, Driver, Host, NodeFile, RunFacts, SampleFile, Sensor
+from nicarbon.records import Cached, NodeFile, RunFacts, SampleFile, Sensor
 from nicarbon.units import NS_PER_S
 
 
@@ -180,32 +179,6 @@ class _Host(msgspec.Struct, frozen=True):
     ended: Mapping[str, Ending]
 
 
-class HostTime(msgspec.Struct, frozen=True):
-    """When the run was on a host, and the host's energy in intervals of that time.
-
-    Attributes
-    ----------
-    window : tuple of Interval
-        Lifetimes of the run's drivers, in nanoseconds of the host's monotonic clock.
-    allowed : tuple of Interval
-        The same with what its samplers saw beside.
-    accounts : tuple of Account
-        Its energy, the best account first; empty without a reading.
-    header : Host or None
-        What a sampler says of the host.
-    """
-
-    window: tuple[Interval, ...]
-    allowed: tuple[Interval, ...]
-    accounts: tuple[Account, ...]
-    header: Host | None
-
-    @property
-    def lines(self) -> tuple[timeline.Timeline, ...]:
-        """The energy in intervals, of all accounts."""
-        return tuple(line for one in self.accounts for line in one.lines)
-
-
 # Of a machine that has many names.
 _NAMES_SHOWN = 4
 
@@ -232,42 +205,11 @@ def attribute(facts: RunFacts) -> Attribution:
     hosts = []
     spans: list[SpanEnergy] = []
     ended = endings(facts)
-    for name, node_files, sample_files in _by_host(facts):
+    for name, node_files, sample_files in by_host(facts):
         host, of_host = _attribute_host(name, node_files, sample_files, ended)
         hosts.append(host)
         spans += of_host
     return Attribution(tuple(hosts), tuple(spans))
-
-
-def host_times(facts: RunFacts) -> dict[str, HostTime]:
-    """Return when the run was on each host, and the host's energy in intervals."""
-    times = {}
-    ended = endings(facts)
-    for name, node_files, sample_files in _by_host(facts):
-        readings = timeline.merge(sample_files)
-        ran = curves.executions(node_files, sample_files, readings, ended)
-        times[name] = _host_time(node_files, sample_files, readings, ran)
-    return times
-
-
-def _by_host(facts: RunFacts) -> Iterator[tuple[str, list[NodeFile], list[SampleFile]]]:
-    names = {file.process.host for file in facts.node_files}
-    for name in sorted(names | {file.host.host for file in facts.sample_files}):
-        node_files = [file for file in facts.node_files if file.process.host == name]
-        yield name, node_files, [f for f in facts.sample_files if f.host.host == name]
-
-
-def _host_time(
-    node_files: list[NodeFile],
-    sample_files: list[SampleFile],
-    readings: list[timeline.Reading],
-    ran: Mapping[str, curves.Execution],
-) -> HostTime:
-    window = _window(node_files, sample_files, ran.values())
-    allowed = union([*window, *_sessions(sample_files)])
-    found = accounts(readings, sample_files, allowed)
-    header = next((file.host for file in sample_files if file.host.sensors), None)
-    return HostTime(tuple(window), tuple(allowed), tuple(found), header)
 
 
 def _attribute_host(
@@ -278,7 +220,7 @@ def _attribute_host(
 ) -> tuple[HostEnergy, list[SpanEnergy]]:
     readings = timeline.merge(sample_files)
     ran = curves.executions(node_files, sample_files, readings, ended)
-    time = _host_time(node_files, sample_files, readings, ran)
+    time = host_time(node_files, sample_files, readings, ran)
     window = time.window
     by_account = [
         (one, [shares.divide(line, ran, node_files, sample_files) for line in one.lines])
@@ -317,7 +259,7 @@ def _attribute_host(
         residual_j=energy_j - fsum((nodes_j, engine_j, meter_j, other_j, unattributed_j)),
         uncovered_s=length_s(uncovered(time.accounts, window)),
         idle_power_w=known.idle_power_w,
-        busy_cpu_s=_busy_cpu_s(readings, time.allowed),
+        busy_cpu_s=busy_cpu_s(readings, time.allowed),
         scaled_cpu_s=fsum(parts[0].scaled_cpu_s for _, parts in by_account),
         duration_s=length_s(window),
         sensors=shown(time.accounts, sample_files),
@@ -346,52 +288,6 @@ def _hostname(node_files: list[NodeFile], sample_files: list[SampleFile]) -> str
     if len(known) > _NAMES_SHOWN:
         known = [*known[:_NAMES_SHOWN], f"{len(known) - _NAMES_SHOWN} more names"]
     return ", ".join(known)
-
-
-def _sessions(sample_files: list[SampleFile]) -> list[Interval]:
-    """Return when each sampler was reading."""
-    times = [[sample.t_monotonic_ns for sample in file.samples] for file in sample_files]
-    return [(min(of_file), max(of_file)) for of_file in times if of_file]
-
-
-def _window(
-    node_files: list[NodeFile],
-    sample_files: list[SampleFile],
-    ran: Iterable[curves.Execution],
-) -> list[Interval]:
-    """Return the lifetimes of the run's drivers; without any, when anything was recorded.
-
-    A driver that was killed lived until the last that its files or its sampler say of it.
-    """
-    ran = list(ran)
-    last_ns: dict[str | None, list[int]] = defaultdict(list)
-    for e in ran:
-        last_ns[e.driver].append(e.end_ns)
-    for samples in sample_files:
-        last_ns[samples.host.driver] += [last for _, last in _sessions([samples])]
-    lives = []
-    for file in node_files:
-        marks = [line.t_monotonic_ns for line in file.lines if isinstance(line, Driver)]
-        if not marks:
-            continue
-        if not any(isinstance(line, Driver) and line.event == "end" for line in file.lines):
-            marks += last_ns[file.process.key]
-        lives.append((min(marks), max(marks)))
-    if not lives:
-        lives = _sessions(sample_files)
-        lives += [(e.start.t_monotonic_ns, e.end_ns) for e in ran]
-    return union(lives)
-
-
-def _busy_cpu_s(readings: Sequence[timeline.Reading], allowed: Sequence[Interval]) -> float:
-    """Return the CPU seconds of the whole host in the run's time."""
-    total_s = 0.0
-    times = [reading.sample.t_monotonic_ns for reading in readings]
-    for first, last in allowed:
-        inside = readings[bisect_left(times, first) : bisect_right(times, last)]
-        if inside:
-            total_s += inside[-1].sample.busy_cpu_s - inside[0].sample.busy_cpu_s
-    return total_s
 
 
 def _span(

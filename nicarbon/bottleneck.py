@@ -15,9 +15,10 @@ from math import fsum
 import msgspec
 import networkx as nx
 
-from nicarbon.attribution import Attribution, HostTime, host_times
+from nicarbon.attribution import Attribution
 from nicarbon.critical import CriticalPath, Times, critical_path, measured_times, slacks
 from nicarbon.graph import fold
+from nicarbon.hosttime import HostTime, host_times
 from nicarbon.intervals import Interval, length_s, union, without
 from nicarbon.notes import count, some
 from nicarbon.records import RunFacts

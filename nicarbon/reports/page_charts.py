@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from nicarbon.attribution import HostTime, SpanEnergy
+from nicarbon.attribution import SpanEnergy
 from nicarbon.critical import CriticalPath
+from nicarbon.hosttime import HostTime
 from nicarbon.notes import count
 from nicarbon.power import Power, power_over_time
 from nicarbon.reports.cells import clean, format_energy_of, format_range, format_share

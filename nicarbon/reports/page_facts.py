@@ -11,11 +11,12 @@ from typing import Any
 
 import msgspec
 
-from nicarbon.attribution import HostTime, SpanEnergy, host_times
+from nicarbon.attribution import SpanEnergy
 from nicarbon.bottleneck import RULE, Bottlenecks
 from nicarbon.carbon.price import carbon_rows
 from nicarbon.critical import CriticalPath
 from nicarbon.errors import NicarbonError, StageRuleError
+from nicarbon.hosttime import HostTime, host_times
 from nicarbon.notes import count, is_known, some
 from nicarbon.reports import page_charts as charts
 from nicarbon.reports import page_tables as tables

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nicarbon.attribution import attribute, host_times
+from nicarbon.attribution import attribute
+from nicarbon.hosttime import host_times
 from nicarbon.intervals import length_s as seconds_of
 from nicarbon.intervals import union, without
 from nicarbon.reader import read_run
