@@ -23,10 +23,10 @@ from nicarbon.reader import read_info, read_run
 from nicarbon.records import End, RunFacts, Start
 from nicarbon.rows import energy_range, last_hash, outcome
 
-# Beside a run may lie those of hundreds of subjects, or anything: looking through them may take
-# seconds, not more.
+# Beside a run may lie two runs of each of five hundred subjects, or anything: looking through them
+# may take seconds, not more.
 MAX_ENTRIES = 10_000
-MAX_RUNS = 200
+MAX_RUNS = 1000
 MAX_BYTES = 256 << 20
 
 Key = tuple[str, str]
@@ -176,9 +176,9 @@ def _earlier(
     for place in map(os.path.realpath, further):
         beside += [place] if _is_run(place) else _runs_in(place)
     for folder in beside:
-        info = read_info(folder)
-        if folder != own and info is not None and info.t_unix_ns < began_unix_ns:
-            folders[folder] = info.t_unix_ns
+        began_ns = _began_unix_ns(folder, _changed_ns(folder))
+        if folder != own and began_ns is not None and began_ns < began_unix_ns:
+            folders[folder] = began_ns
     left = MAX_BYTES
     for folder in sorted(folders, key=lambda folder: (-folders[folder], folder))[:MAX_RUNS]:
         size, stamp = _size(folder)
@@ -189,6 +189,20 @@ def _earlier(
 
 def _is_run(folder: str) -> bool:
     return os.path.isfile(os.path.join(folder, "run.json"))
+
+
+def _changed_ns(folder: str) -> int:
+    try:
+        return os.stat(os.path.join(folder, "run.json")).st_mtime_ns
+    except OSError:
+        return 0
+
+
+@lru_cache(maxsize=MAX_ENTRIES)
+def _began_unix_ns(folder: str, stamp: int) -> int | None:
+    """Return when a run began; read once for all runs that are shown together, see `_ran`."""
+    info = read_info(folder)
+    return None if info is None else info.t_unix_ns
 
 
 def _runs_in(place: str) -> list[str]:
@@ -222,7 +236,7 @@ def _facts(folder: str) -> RunFacts | None:
         return None
 
 
-@lru_cache(maxsize=2 * MAX_RUNS)
+@lru_cache(maxsize=MAX_RUNS)
 def _ran(folder: str, stamp: int) -> frozenset[Key]:
     """Return what ran in a run, by name and hash: cheap, and mostly enough to pass it over.
 
