@@ -24,6 +24,10 @@ class LogError(NicarbonError):
     """A log that cannot be read, or that no reader knows."""
 
 
+class CpuError(NicarbonError):
+    """A processor that no table knows, or figures that no processor has."""
+
+
 class PriceError(NicarbonError):
     """A price that no electricity or site has, or a place that no table knows."""
 

@@ -10,6 +10,9 @@ import msgspec
 
 from nicarbon.meter import SCHEMA_VERSION
 
+# `RunInfo.engine` of a run that nobody metered: its folder was made of the logs that it left.
+IMPORTED = "import"
+
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
     """A linear power curve, P = idle + busy x (busy CPUs), each value as (low, central, high).
@@ -319,7 +322,8 @@ class End(msgspec.Struct, frozen=True, tag="end", tag_field="kind"):
     cpu_s : float
         CPU seconds of the node's process tree, those of elements whose `parent` it is included.
     cpu_source : str
-        ``rusage``, ``perf`` or ``thread``: which count `cpu_s` is.
+        ``rusage``, ``perf`` or ``thread``: which count `cpu_s` is; in an imported run ``log``, or
+        ``assumed`` where the log does not count it.
     cpu_rusage_s : float or None
         CPU seconds by rusage, where there are two counts.
     cpu_perf_s : float or None
@@ -583,7 +587,7 @@ class RunInfo(msgspec.Struct, frozen=True):
     program : str
         The script, module or command, without its folder and arguments.
     engine : str
-        ``nipype``, or ``command`` for a command that is metered as one node.
+        ``nipype``, ``command`` for a command that is metered as one node, or ``import``.
     nicarbon_version, python_version : str
         What ran it.
     schema_version : str

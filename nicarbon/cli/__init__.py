@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import keyword
 import os
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from nicarbon.errors import NicarbonError
 
 VERBS = {
     "run": "run a pipeline with every node metered",
+    "import": "make run folders of logs, of runs that were never metered",
     "summary": "show where the energy of runs went",
     "price": "say how many grams of CO2 equivalent runs emitted",
     "bottleneck": "show what limited a run, and where it could save",
@@ -37,6 +39,8 @@ examples:
   nicarbon run workflows/structural.py     meter every node of a nipype script, unedited
   nicarbon run fmriprep BIDS OUT participant
   nicarbon run -- recon-all -s bert -all   meter any other command as one node
+  nicarbon import SUBJECTS_DIR --cpu "Xeon Gold 6148" -o runs
+                                           the same of FreeSurfer's logs, for runs long past
   nicarbon summary nicarbon-runs/*         where the energy went, per stage
   nicarbon price RUN --country CAN --region quebec
                                            how many grams that emitted
@@ -76,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, purpose in VERBS.items():
         # Only the verb that is asked for is imported: --help stays instant, `run` loads no pandas.
         asked = bool(arguments) and arguments[0] == name
-        module = importlib.import_module(f"nicarbon.cli.{name}") if asked else None
+        module = importlib.import_module(f"nicarbon.cli.{_module(name)}") if asked else None
         verb = verbs.add_parser(
             name,
             help=purpose,
@@ -98,6 +102,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     _let_go(sys.stdout)
     _let_go(sys.stderr)
     return code
+
+
+def _module(verb: str) -> str:
+    """Return the module of a verb: a word of the language itself cannot name one."""
+    return f"{verb}_" if keyword.iskeyword(verb) else verb
 
 
 def _let_go(stream: TextIO) -> None:

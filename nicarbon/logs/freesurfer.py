@@ -8,6 +8,7 @@ that write to one log at once are told apart by their hemispheres.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -29,6 +30,10 @@ from nicarbon.logs.steps import Command, Invocation, Log, Step, sentence
 
 # recon-all states its run time in thousandths of an hour.
 RESOLUTION_S = 3.6
+# Before 7 few programs used threads (their own FSRUNTIME lines and release notes); one step of
+# those that did is enough to know.
+_FEW_THREADS = re.compile(r"-v?[456]\.|-dev4|-v5")
+_THREADED = ("Skull Stripping", "EM Registration", "CA Reg", "SkullLTA")
 # What recon-all does before its first marker: checking versions, reading the inputs.
 STARTING = "starting up"
 # Two dates of one second may be printed in either order.
@@ -346,7 +351,12 @@ def _invocation(run: _Run) -> Invocation:
         end_s = step.end_s
         if end_s is None and step.at_once and i + 1 < len(run.steps):
             end_s = run.steps[i + 1].end_s
-        steps.append(_step(step, end_s, run.end is None and i == len(run.steps) - 1))
+        is_last = run.end is None and i == len(run.steps) - 1
+        threads = run.threads
+        few = _FEW_THREADS.search(run.version) and step.title not in _THREADED
+        if few or step.title == STARTING:
+            threads = 1
+        steps.append(_step(step, end_s, threads, is_last_of_killed=is_last))
     outcome = "killed" if run.end is None else run.end.outcome
     return Invocation(
         command=run.command,
@@ -361,7 +371,9 @@ def _invocation(run: _Run) -> Invocation:
     )
 
 
-def _step(step: _Open, end_s: float | None, is_last_of_killed: bool) -> Step:
+def _step(
+    step: _Open, end_s: float | None, threads: int | None, *, is_last_of_killed: bool
+) -> Step:
     """Close a step: one whose clock went backwards has no time of its own."""
     known = [c for c in step.commands if c.start_s is not None]
     if end_s is None and known:
@@ -381,4 +393,5 @@ def _step(step: _Open, end_s: float | None, is_last_of_killed: bool) -> Step:
         program=step.program,
         commands=tuple(step.commands),
         at_once=step.at_once,
+        threads=threads,
     )

@@ -46,17 +46,25 @@ _GMT = re.compile(r"TimeStamp:\s*(\d{4})/(\d\d)/(\d\d)-(\d\d):(\d\d):(\d\d)-GMT"
 _BANNER = re.compile(r"={4,}\s+(\S.*?)\s+={4,}\s*$")
 _SIDE = re.compile(r"-hemi\s+(lh|rh)\b")
 _THREADS = re.compile(r"-(?:openmp|threads)\s+(\d{1,4})\b")
+_SCRIPT = re.compile(
+    r"\s(?:\S*/)?((?:FastSurferCNN|CerebNet|HypVINN)/\w+\.py|[\w.+-]+\.py)(?=\s|$)"
+)
 _YEAR_FIRST = re.compile(r"\d{4}")
 _HOST = re.compile(r"(?:Linux|Darwin) (\S+) \d")
 
 
 class Header(msgspec.Struct, frozen=True):
-    """An invocation begins. `hemisphere` and `threads` are what its command line asks for."""
+    """An invocation begins.
+
+    `hemisphere` and `threads` are what its command line asks for; `whole` is true for
+    recon-surf.sh, which calls recon-all.
+    """
 
     stamp: Stamp | None
     subject: str = ""
     hemisphere: str | None = None
     threads: int | None = None
+    whole: bool = False
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -90,12 +98,19 @@ class Together(msgspec.Struct, frozen=True):
 
 
 class End(msgspec.Struct, frozen=True):
-    """An invocation ended."""
+    """An invocation ended; `whole` as in `Header`."""
 
     stamp: Stamp | None
     outcome: str
     started: Stamp | None = None
     stated_s: float | None = None
+    whole: bool = False
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """Something ended: a script inside a step, or the invocation itself."""
+
+    stamp: Stamp
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -106,7 +121,7 @@ class Told(msgspec.Struct, frozen=True):
     gmt_s: float = 0.0
 
 
-Event = Header | Mark | Banner | Timed | Together | End | Told
+Event = Header | Mark | Banner | Timed | Together | End | Seen | Told
 
 
 def number(written: str) -> float:
@@ -147,34 +162,38 @@ class _Reader:
         self._pairs: deque[tuple[Stamp, Stamp]] = deque(maxlen=8)
         self._started: deque[Stamp] = deque(maxlen=8)
         self._hours: deque[tuple[float, Stamp | None, Stamp | None]] = deque(maxlen=8)
-        # Headers of status logs whose date, the line after, has not come yet.
-        self._n_undated = 0
+        # Headers whose date, the line after, has not come yet; true for those of recon-surf.sh.
+        self._undated: deque[bool] = deque(maxlen=8)
+        # The script of the last Python command that was echoed: GNU time names the interpreter.
+        self._script = ""
 
     def other(self, line: bytes) -> tuple[Event, ...]:
         """Keep a line that may turn out to be part of a header."""
         if not line:
             return ()
-        if self._n_undated:
+        if self._undated:
             stamp = read_date(text(line[:81]).strip())
             if stamp is not None:
-                self._n_undated -= 1
-                return (Header(stamp),)
+                return (Header(stamp, whole=self._undated.popleft()),)
+        if line.startswith(b"python"):
+            script = _SCRIPT.search(text(line[:2000]))
+            self._script = script[1] if script else ""
         self._before.append(line[:2000])
         return ()
 
     def events(self, line: str) -> Iterator[Event]:
         """Return what a line marks."""
-        if self._n_undated and line.startswith(("#@# ", "recon-")):
-            yield from (Header(None) for _ in range(self._n_undated))
-            self._n_undated = 0
+        if self._undated and line.startswith(("#@# ", "recon-", "====")):
+            yield from (Header(None, whole=whole) for whole in self._undated)
+            self._undated.clear()
         if line.startswith("#@#"):
             yield from self._mark(line)
         elif line.startswith("@#@FSTIME"):
-            yield from _fstime(line)
+            yield from _fstime(line, self._script)
         elif line.startswith("FSRUNTIME@"):
             yield from _runtime(line)
         elif line.startswith(("Started at", "Ended   at")):
-            self._pair(line)
+            yield from self._pair(line)
         elif line.startswith("recon-"):
             yield from self._end(line)
         elif line.startswith(("subjid ", "status file", "Log file")):
@@ -200,7 +219,7 @@ class _Reader:
         if stamp is not None and title:
             yield Mark(title, side, stamp)
 
-    def _pair(self, line: str) -> None:
+    def _pair(self, line: str) -> Iterator[Event]:
         stamp = read_date(line[10:].strip())
         if stamp is None:
             return
@@ -208,6 +227,7 @@ class _Reader:
             self._started.append(stamp)
         elif self._started:
             self._pairs.append((self._started.pop(), stamp))
+            yield Seen(stamp)
 
     def _stated(self, stated_s: float) -> None:
         """Join a stated run time with its start and end: scripts inside print such pairs, too."""
@@ -228,18 +248,16 @@ class _Reader:
             self._before.append(line[:2000].encode(errors="replace"))
             return
         stamp = read_date(found[2].strip())
+        whole = line.startswith("recon-surf")
         if found[1] != "finished without error":
-            yield End(stamp, "failed")
+            yield End(stamp, "failed", whole=whole)
             return
         stated_s, started, ended = self._hours.popleft() if self._hours else (None, None, None)
-        yield End(ended or stamp, "ran", started, stated_s)
+        yield End(ended or stamp, "ran", started, stated_s, whole)
 
     def _header(self, line: str) -> Iterator[Event]:
-        if line.startswith("status file"):
-            self._n_undated += 1
-            return
-        if line.startswith("Log file"):
-            yield Header(None)
+        if line.startswith(("status file", "Log file")):
+            self._undated.append(line.startswith("Log file"))
             return
         stamp, command = None, ""
         for i, earlier in enumerate(self._before):
@@ -289,7 +307,7 @@ def _is_weekday(word: str) -> bool:
     return word not in HEMISPHERES and word.rstrip(".,").isalpha()
 
 
-def _fstime(line: str) -> Iterator[Event]:
+def _fstime(line: str, script: str) -> Iterator[Event]:
     found = _FSTIME.match(line)
     if found is None:
         return
@@ -297,7 +315,8 @@ def _fstime(line: str) -> Iterator[Event]:
     stamp = read_date(f"{year}-{month}-{day} {hour}:{minute}:{second}")
     elapsed_s, system_s, user_s = (number(found[i]) for i in (8, 9, 10))
     if elapsed_s >= 0 and system_s >= 0 and user_s >= 0:
-        yield Timed(found[7], stamp, elapsed_s, system_s + user_s, int(found[11]) * 1024)
+        program = script if script and found[7].startswith("python") else found[7]
+        yield Timed(program, stamp, elapsed_s, system_s + user_s, int(found[11]) * 1024)
 
 
 def _runtime(line: str) -> Iterator[Event]:

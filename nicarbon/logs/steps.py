@@ -68,6 +68,8 @@ class Step(msgspec.Struct, frozen=True):
         The programs that the log timed inside it.
     at_once : bool
         Whether the other hemisphere's step ran in the same time.
+    threads : int or None
+        The threads that its programs may keep busy; None where the log does not say.
     """
 
     title: str
@@ -79,6 +81,7 @@ class Step(msgspec.Struct, frozen=True):
     program: str = ""
     commands: tuple[Command, ...] = ()
     at_once: bool = False
+    threads: int | None = None
 
     @property
     def cpu_s(self) -> float | None:
@@ -173,7 +176,9 @@ class Log(msgspec.Struct, frozen=True):
 class Reader(Protocol):
     """Reads one format."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the format is called."""
 
     def knows(self, name: str, start: bytes) -> bool:
         """Tell whether a file of this name that starts so is its format."""

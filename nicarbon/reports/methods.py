@@ -15,8 +15,8 @@ import msgspec
 from nicarbon._version import __version__
 from nicarbon.flow import UNCLASSIFIED
 from nicarbon.notes import count
-from nicarbon.records import Host
-from nicarbon.reports import methods_energy
+from nicarbon.records import IMPORTED, Host
+from nicarbon.reports import methods_energy, methods_imports
 from nicarbon.reports.cells import format_share
 from nicarbon.reports.citations import Citation, works
 from nicarbon.reports.sentences import Sentence, begun, joined, were
@@ -50,7 +50,7 @@ def methods_of(run: Run, stages_file: str | None = None) -> Methods:
     paragraphs = (
         (*_what_ran(run, summary), *_where(run, summary)),
         (*methods_energy.sensors(summary), *methods_energy.sampling(run)),
-        (*methods_energy.division(summary), *_stages(run, summary, stages_file)),
+        (*_division(run, summary), *_stages(run, summary, stages_file)),
         tuple(methods_energy.result(summary)),
         tuple(methods_energy.emissions(summary)),
         tuple(_limits(summary)),
@@ -69,6 +69,12 @@ def methods_of(run: Run, stages_file: str | None = None) -> Methods:
     )
 
 
+def _division(run: Run, summary: Summary) -> Iterator[Sentence]:
+    if run.facts.info.engine == IMPORTED:
+        return methods_imports.division(summary)
+    return methods_energy.division(summary)
+
+
 # What ran, and where ------------------------------------------------------------------------
 
 
@@ -76,9 +82,9 @@ def _what_ran(run: Run, summary: Summary) -> Iterator[Sentence]:
     info, total = run.facts.info, summary.total
     version = f" {info.nicarbon_version}" if info.nicarbon_version else ""
     day = f" of {summary.started[:10]}" if summary.started else ""
+    how = "was metered with" if info.engine != IMPORTED else "was estimated from its logs by"
     yield Sentence(
-        f"The energy of the run {summary.run_id}{day} was metered with nicarbon{version}",
-        ("nicarbon",),
+        f"The energy of the run {summary.run_id}{day} {how} nicarbon{version}", ("nicarbon",)
     )
     if info.nicarbon_version and info.nicarbon_version != __version__:
         yield Sentence(f"These figures were computed from its record with nicarbon {__version__}")
@@ -89,7 +95,7 @@ def _what_ran(run: Run, summary: Summary) -> Iterator[Sentence]:
     if total.duration_s:
         yield Sentence(
             f"Together the nodes ran for {format_duration(total.duration_s)} and used "
-            f"{format_duration(total.cpu_s)} of CPU time"
+            f"{format_duration(total.cpu_s)} of CPU time{methods_imports.cpu_time(run)}"
         )
 
 
@@ -110,7 +116,9 @@ def _engine(run: Run) -> Iterator[Sentence]:
     graphs = run.facts.graphs
     names = tuple(dict.fromkeys(graph.workflow for graph in graphs if graph.workflow))
     plugins = tuple(dict.fromkeys(graph.plugin for graph in graphs if graph.plugin))
-    if plugins == ("command",):
+    if run.facts.info.engine == IMPORTED:
+        yield from methods_imports.what_ran(names)
+    elif plugins == ("command",):
         yield Sentence(f"The command {joined(names)} was metered as one node")
     elif names and run.facts.info.engine == "nipype":
         what = "workflow" if len(names) == 1 else "workflows"
@@ -127,7 +135,8 @@ def _where(run: Run, summary: Summary) -> Iterator[Sentence]:
     if not kinds:
         return
     parts = [f"{count(n, 'host')} {kind}" for kind, n in kinds.items()]
-    yield Sentence(f"The run used {joined(parts)}")
+    taken = " (as taken for the model)" if run.facts.info.engine == IMPORTED else ""
+    yield Sentence(f"The run used {joined(parts)}{taken}")
 
 
 def _machine(host: Host | None) -> str:

@@ -17,7 +17,7 @@ from nicarbon.attribution import HostEnergy
 from nicarbon.carbon.intensity import GIVEN
 from nicarbon.carbon.price import Price, carbon_rows
 from nicarbon.notes import is_known
-from nicarbon.records import Sensor
+from nicarbon.records import IMPORTED, Sensor
 from nicarbon.reports.cells import format_range, format_share, percent, sum_parts
 from nicarbon.reports.sentences import Sentence, begun, joined
 from nicarbon.rows import ATTRIBUTION_SPREAD
@@ -68,9 +68,10 @@ def _sensor(sensor: Sensor, where: str) -> Sentence:
     model = next((domain.model for domain in domains if domain.model), None)
     if model is not None:
         note = sensor.note if sensor.note.startswith("modelled") else "modelled"
+        whole = "a whole host" if domains[0].name == "host" else "the run's part of a host"
         return Sentence(
-            f"{begun(where + 'power')} was not measured but {note}: {_watts(model.idle_w)} for a "
-            f"whole host and {_watts(model.busy_w)} for each busy CPU"
+            f"{begun(where + 'power')} was not measured but {note}: {_watts(model.idle_w)} for "
+            f"{whole} and {_watts(model.busy_w)} for each busy CPU"
             + (f" (source: {model.source})" if model.source else "")
         )
     is_rapl = sensor.name == "rapl"
@@ -89,7 +90,9 @@ def _watts(power_w: tuple[float, float, float]) -> str:
 
 
 def sampling(run: Run) -> Iterator[Sentence]:
-    """Say how often it was read."""
+    """Say how often it was read; logs of runs that nobody metered are no readings."""
+    if run.facts.info.engine == IMPORTED:
+        return
     times = [[sample.t_monotonic_ns for sample in file.samples] for file in run.facts.sample_files]
     gaps = [(b - a) / NS_PER_S for of_file in times for a, b in pairwise(of_file)]
     if gaps:

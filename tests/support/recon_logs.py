@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Logs as FreeSurfer writes them, made from a table of steps; no real log is copied here."""
 
 from datetime import UTC, datetime, timedelta
@@ -136,3 +137,86 @@ def status(text):
     kept = [line for line in lines if line.startswith("#@# ") and ":" in line]
     end = [line for line in lines if line.startswith("recon-all -s")]
     return "\n".join(["status file for recon-all", lines[1], *kept, *end]) + "\n"
+
+
+def recon_surf(*, parallel=True, fstime=False, subject="sub-01", begin=BEGIN):
+    """A recon-surf.log: banners without dates, recon-all inside, the hemispheres one by one."""
+    w = Writer(begin)
+    started = w.now
+    w.put("Log file for recon-surf.sh", w.date(), "", "Linux scanner 5.15.0 #1 SMP x86_64", " ")
+
+    def banner(title):
+        w.put(" ", f"============ {title} ==============", " ")
+
+    def python(seconds):
+        w.put("python3.10 -s /opt/FastSurfer/recon_surf/sample_parc.py --hemi lh")
+        begun = w.now
+        w.wait(seconds)
+        if fstime:
+            w.fstime("python3.10", begun, seconds - 0.5, seconds)
+
+    def nested(*steps):
+        began = w.now
+        w.put("", f"subjid {subject}")
+        for title, side, seconds in steps:
+            w.put(f"#@# {title}{' ' + side if side else ''} {w.date()}")
+            begun = w.now
+            w.wait(seconds)
+            if fstime:
+                w.fstime("mris_sphere", begun, seconds - 0.5, 2.0 * seconds)
+        w.put(f"Started at {w.date(began)} ", f"Ended   at {w.date()}")
+        hours = (w.now - began).total_seconds() / 3600
+        w.put(f"#@#%# recon-all-run-time-hours {hours:.3f}")
+        w.put(f"recon-all -s {subject} finished without error at {w.date()}", "done")
+
+    banner("Checking validity of inputs")
+    python(10)
+    banner("Creating filled from brain")
+    nested(("WM Segmentation", None, 100), ("Fill", None, 50))
+    fork = w.now
+    ends = []
+    for side, more in (("lh", 0), ("rh", 30)):
+        if parallel:
+            w.now = fork
+        banner(f"Creating surfaces {side} - fix")
+        nested(("Fix Topology", side, 300 + more))
+        banner(f"Creating surfaces {side} - map input asegdkt_segfile to surf")
+        python(20)
+        banner(f"Creating surfaces {side} - FS sphere, surfreg")
+        nested(("Sphere", side, 400 + more))
+        ends.append(w.now)
+    w.now = max(ends)
+    banner("Creating surfaces - ribbon")
+    nested(("Cortical ribbon mask", None, 200))
+    banner("DONE")
+    w.put(f"Started at {w.date(started)} ", f"Ended   at {w.date()}")
+    hours = (w.now - started).total_seconds() / 3600
+    w.put(f"#@#%# recon-surf-run-time-hours  {hours:.3f}")
+    w.put(f"recon-surf.sh {subject} finished without error at {w.date()}")
+    return "\n".join(w.lines) + "\n", (w.now - started).total_seconds()
+
+
+def deep_seg(version=2, device="cpu"):
+    """A deep-seg.log of FastSurfer 1 or 2, and what it says of each part."""
+    w = Writer()
+    planes = {"coronal": 270.2627, "sagittal": 264.1645, "axial": 262.9405}
+    if version == 1:
+        w.put("Log file for fastsurfercnn eval.py", w.date(), "python3.6 eval.py --threads 4")
+        w.put(*(f"{p.title()} View Tested in {s:0.4f} seconds" for p, s in planes.items()))
+        w.put("View Aggregation finished in 12.5000 seconds.")
+        w.put(f"Total processing time: {sum(planes.values()) + 20:0.4f} seconds.")
+        return "\n".join(w.lines) + "\n", {**planes, "view aggregation": 12.5}
+    w.put("Version: 2.3.0", "Log file for segmentation FastSurferCNN/run_prediction.py", w.date())
+    w.put("", "python3.10 -s /opt/FastSurfer/FastSurferCNN/run_prediction.py --threads 4")
+    w.put(f"[INFO: common.py:  114]: Using device: {device}")
+    for plane, seconds in planes.items():
+        w.put(f"[INFO: run_prediction.py:  401]: Run {plane} prediction")
+        w.put(
+            f"[INFO: inference.py:  466]: {plane.title()} inference on T1.mgz finished in "
+            f"{seconds:0.4f} seconds"
+        )
+    w.put("[INFO: run_prediction.py:  730]: Creating brainmask based on segmentation...")
+    w.put("INFO: Running N4 bias-field correction")
+    w.put("python3.10 -s /opt/FastSurfer/CerebNet/run_prediction.py --threads 4")
+    w.put("[INFO: inference.py:  500]: Subject 1/1 with id 'T1.mgz' processed in 56.46 sec.")
+    return "\n".join(w.lines) + "\n", {**planes, "CerebNet": 56.46}

@@ -20,9 +20,9 @@ TABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cpu_families.j
 # Factors by which one server lies above or below its family's mean. Judgements from the spread in
 # the table: leaving one server out, its full load is -15..+25 % off (p10-p90) and idle -28..+52 %;
 # these are tuned servers, and real load curves aren't straight.
-_FACTOR_KNOWN = 1.5
+FACTOR_KNOWN = 1.5
 # Families differ by 3.5 (full load) and 4.4 (idle) between the least and the greatest.
-_FACTOR_UNKNOWN = 2.5
+FACTOR_UNKNOWN = 2.5
 
 # Memory, W/GB: Lannelongue et al. 2021 (Green Algorithms), doi:10.1002/advs.202100707.
 _MEMORY_W_PER_GB = 0.3725
@@ -67,7 +67,7 @@ def microarchitecture(cpu: dict[str, Any], table: dict[str, Any]) -> str | None:
     return None
 
 
-def _watts(table: dict[str, Any], name: str | None) -> tuple[float, float]:
+def watts(table: dict[str, Any], name: str | None) -> tuple[float, float]:
     """Return idle and full-load watts for each thread; the mean over families where unknown."""
     families = table["families"]
     rows = [families[name]] if name is not None else list(families.values())
@@ -95,8 +95,8 @@ def model(n_cpus: int, memory_bytes: int | None, name: str | None) -> dict[str, 
         Its family in the table; None uses the mean over families and a wider range.
     """
     table = load_table()
-    idle_w, max_w = _watts(table, name)
-    factor = _FACTOR_UNKNOWN if name is None else _FACTOR_KNOWN
+    idle_w, max_w = watts(table, name)
+    factor = FACTOR_UNKNOWN if name is None else FACTOR_KNOWN
     idle = n_cpus * idle_w
     busy = max_w - idle_w
     memory_w = (memory_bytes or 0) * 1e-9 * _MEMORY_W_PER_GB
@@ -130,10 +130,10 @@ class Virtual:
         family = microarchitecture(procfs.cpu_info(), load_table())
         if family is None:
             what = "this CPU's family is unknown: the mean over families is used"
-            factor = _FACTOR_UNKNOWN
+            factor = FACTOR_UNKNOWN
         else:
             what = f"{family} servers' wall power for each thread, SPECpower_ssj2008"
-            factor = _FACTOR_KNOWN
+            factor = FACTOR_KNOWN
         self.family = family
         self.note = f"modelled from CPU use, x/÷ {factor} ({what})"
         self.domains = [

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 import pytest
 
 from nicarbon.logs.dates import Stamp, offset_s, read_date

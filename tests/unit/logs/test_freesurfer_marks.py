@@ -1,6 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from nicarbon.logs.freesurfer_marks import Banner, End, Header, Mark, Timed, Together, events
+from nicarbon.logs.freesurfer_marks import Banner, End, Header, Mark, Seen, Timed, Together, events
 
 
 def found(*lines):
@@ -29,7 +30,7 @@ def test_title_side_and_date_are_parted(line, title, side):
 
 def test_a_run_time_belongs_to_the_pair_that_lasted_as_long():
     # talairach_avi prints such a pair as well, in the middle.
-    (end,) = found(
+    *seen, end = found(
         "Started at Mon Jan 15 10:10:00 EST 2024",
         "Ended   at Mon Jan 15 10:10:27 EST 2024",
         "Started at Mon Jan 15 10:00:00 EST 2024 ",
@@ -37,6 +38,7 @@ def test_a_run_time_belongs_to_the_pair_that_lasted_as_long():
         "#@#%# recon-all-run-time-hours 2,000",
         "recon-all -s bert finished without error at Mon Jan 15 12:00:01 EST 2024",
     )
+    assert all(isinstance(event, Seen) for event in seen)
     assert isinstance(end, End)
     assert end.stated_s == 7200
     assert end.stamp.local_s - end.started.local_s == 7200
