@@ -5,15 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import fsum
+from typing import TypeAlias
 
 import msgspec
 
-from nicarbon import curves, shares, timeline
+from nicarbon import curves, shares, sightings, timeline
 from nicarbon.accounts import METHODS, Account, in_use, shown, uncovered, weakest
 from nicarbon.hosttime import busy_cpu_s, by_host, host_time
 from nicarbon.intervals import length_s
 from nicarbon.jobs import Ending, endings
 from nicarbon.records import Cached, NodeFile, RunFacts, SampleFile, Sensor
+from nicarbon.sightings import Split, Stretch
 from nicarbon.units import NS_PER_S
 
 
@@ -62,6 +64,15 @@ class SpanEnergy(msgspec.Struct, frozen=True):
     peak_memory_bytes : int or None
         The most that the process tree in which it ran was seen to hold: it may have held more
         between two looks. None where nobody looked.
+    split : Split or None
+        How it divides among its programs; None where none was seen at work.
+    part : str
+        Of an execution that was divided, which part this is: a program or a stage, see
+        `nicarbon.programs`. Empty for a whole one.
+    pieces : tuple of (float, float)
+        Of a part, when it was at work; empty for a whole one, which was from start to end.
+    split_j : float
+        One standard deviation of a part's energy, of what dividing the execution leaves unknown.
     """
 
     span: str
@@ -90,6 +101,10 @@ class SpanEnergy(msgspec.Struct, frozen=True):
     wasted: bool = False
     job: str | None = None
     queue_wait_s: float | None = None
+    split: Split | None = None
+    part: str = ""
+    pieces: tuple[tuple[float, float], ...] = ()
+    split_j: float = 0.0
 
 
 class HostEnergy(msgspec.Struct, frozen=True):
@@ -179,6 +194,9 @@ class _Host(msgspec.Struct, frozen=True):
     ended: Mapping[str, Ending]
 
 
+# What was seen of an execution's programs, and the instants between the stretches.
+_Seen: TypeAlias = tuple[tuple[Stretch, ...], list[int]]
+
 # Of a machine that has many names.
 _NAMES_SHOWN = 4
 
@@ -222,8 +240,10 @@ def _attribute_host(
     ran = curves.executions(node_files, sample_files, readings, ended)
     time = host_time(node_files, sample_files, readings, ran)
     window = time.window
+    seen = _seen(ran, sample_files)
+    edges = {span: t_ns for span, (_, t_ns) in seen.items()}
     by_account = [
-        (one, [shares.divide(line, ran, node_files, sample_files) for line in one.lines])
+        (one, [shares.divide(line, ran, node_files, sample_files, edges) for line in one.lines])
         for one in time.accounts
     ]
     divided = [parts for _, of_account in by_account for parts in of_account]
@@ -236,7 +256,7 @@ def _attribute_host(
         peaks=_peak_memory_bytes(readings),
         ended=ended,
     )
-    spans = [_span(e, ran, by_account, known) for e in ran.values()]
+    spans = [_span(e, ran, by_account, known, seen) for e in ran.values()]
     spans += _never_called(node_files, known.method)
     spans.sort(key=lambda span: (span.start_s, span.span))
     nodes_j = fsum(span.energy_j or 0.0 for span in spans)
@@ -295,6 +315,7 @@ def _span(
     ran: Mapping[str, curves.Execution],
     divided: Sequence[tuple[Account, Sequence[shares.Parts]]],
     host: _Host,
+    seen: Mapping[str, _Seen],
 ) -> SpanEnergy:
     start, end = execution.start, execution.end
     by_account = [
@@ -334,11 +355,38 @@ def _span(
         index=start.index,
         inputs_hash=end.inputs_hash if end else None,
         ended_by=_ended_by(execution, host.ended),
+        split=_split(execution, ran, of_span, seen.get(start.span)),
         peak_memory_bytes=max(
             filter(None, (host.peaks.get(start.span), end.peak_memory_bytes if end else None)),
             default=None,
         ),
     )
+
+
+def _seen(
+    ran: Mapping[str, curves.Execution], sample_files: Sequence[SampleFile]
+) -> dict[str, _Seen]:
+    """Return what was seen of the programs of each execution, and between which instants."""
+    found = {}
+    for span, parts in sightings.stretches(sample_files).items():
+        if span in ran:
+            first_ns = ran[span].start.t_monotonic_ns
+            found[span] = parts, sightings.edges(parts, first_ns, ran[span].end_ns)
+    return found
+
+
+def _split(
+    execution: curves.Execution,
+    ran: Mapping[str, curves.Execution],
+    of_span: Sequence[shares.Share],
+    seen: _Seen | None,
+) -> Split | None:
+    """Divide an execution among its programs, in each stretch of time by what was seen then."""
+    if seen is None:
+        return None
+    parts, t_ns = seen
+    energy_j = [fsum(of_one) for of_one in zip(*(s.stretches_j for s in of_span), strict=True)]
+    return sightings.divide(parts, t_ns, curves.between(execution, ran, t_ns), energy_j or None)
 
 
 def _ended_by(execution: curves.Execution, ended: Mapping[str, Ending]) -> str | None:

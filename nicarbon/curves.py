@@ -243,6 +243,19 @@ def own_on_grid(execution: Execution, pieces: Mapping[str, Piece], own_s: float)
     return Piece(whole.first, rising(left, own_s))
 
 
+def between(
+    execution: Execution, all_of_them: Mapping[str, Execution], t_ns: Sequence[int]
+) -> list[float]:
+    """Return the CPU seconds of an execution, without its elements', between each two instants."""
+    grid = np.array(t_ns, dtype=np.int64)
+    inside = {span: on_grid(all_of_them[span].points, grid) for span in execution.elements}
+    whole = {execution.start.span: on_grid(execution.points, grid), **inside}
+    piece = own_on_grid(execution, whole, own_cpu_s(execution, all_of_them))
+    cpu_s = np.zeros(len(grid) - 1)
+    cpu_s[piece.where] = piece.cpu_s
+    return [float(part_s) for part_s in cpu_s]
+
+
 def rising(cpu_s: Floats, total_s: float) -> Floats:
     """Make a difference of two curves rise again, and never above its total.
 

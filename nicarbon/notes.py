@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from nicarbon.attribution import Attribution, HostEnergy, SpanEnergy
+from nicarbon.programs import told
 from nicarbon.records import Driver, RunFacts
 from nicarbon.rows import outcome
 from nicarbon.units import format_duration
@@ -205,6 +206,27 @@ def _nodes(
     if wholes:
         verb = "runs several stages and is" if len(wholes) == 1 else "run several stages and are"
         yield f"{count(len(wholes), 'node')} {verb} counted in one, as a whole: {some(wholes)}"
+
+
+def divided_notes(spans: Iterable[SpanEnergy], cut: Sequence[str]) -> tuple[str, ...]:
+    """Say of which nodes the energy is divided among several stages, and how surely.
+
+    Parameters
+    ----------
+    spans : iterable of SpanEnergy
+        All executions.
+    cut : sequence of str
+        The nodes.
+    """
+    known = told(span for span in spans if span.node in cut) if cut else None
+    if known is None or known.error is None:
+        return ()
+    verb = "runs several stages: its" if len(cut) == 1 else "run several stages: their"
+    said = (
+        f"{count(len(cut), 'node')} {verb} energy is divided among them by the programs that were "
+        f"seen, at most {100 * known.error:.1f} % of it wrongly: {some(cut)}"
+    )
+    return (said,)
 
 
 def _broken(hosts: Sequence[HostEnergy]) -> Iterable[str]:

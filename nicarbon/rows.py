@@ -196,7 +196,8 @@ def energy_range(spans: Iterable[SpanEnergy]) -> tuple[float | None, float | Non
 
     The sensors' ranges are added up (one sensor is wrong in one direction); what sharing a host
     leaves unknown is `ATTRIBUTION_SPREAD` of the energy that was shared, the row's executions
-    taken as shared with everything else; both are combined as independent.
+    taken as shared with everything else; what telling programs apart leaves unknown is each
+    part's own; all three are combined as independent.
     """
     priced = _priced(spans)
     if not priced:
@@ -205,8 +206,9 @@ def energy_range(spans: Iterable[SpanEnergy]) -> tuple[float | None, float | Non
     below_j = energy_j - fsum(s.sensor_low_j for s in priced)
     above_j = fsum(s.sensor_high_j for s in priced) - energy_j
     sharing_j = ATTRIBUTION_SPREAD * fsum(s.shared_j for s in priced)
-    low_j = max(energy_j - hypot(below_j, sharing_j), 0.0)
-    return energy_j, min(low_j, energy_j), energy_j + hypot(above_j, sharing_j)
+    split_j = hypot(*(s.split_j for s in priced))
+    low_j = max(energy_j - hypot(below_j, sharing_j, split_j), 0.0)
+    return energy_j, min(low_j, energy_j), energy_j + hypot(above_j, sharing_j, split_j)
 
 
 def share_range(
@@ -234,7 +236,9 @@ def share_range(
     sharing = ATTRIBUTION_SPREAD * fsum(s.shared_j for s in _priced(spans)) / whole_j
     below = share - _extreme_share(part, total, share, -1.0)
     above = _extreme_share(part, total, share, 1.0) - share
-    return share, max(share - hypot(below, sharing), 0.0), min(share + hypot(above, sharing), 1.0)
+    split = hypot(*(s.split_j for s in _priced(spans))) / whole_j
+    low = max(share - hypot(below, sharing, split), 0.0)
+    return share, low, min(share + hypot(above, sharing, split), 1.0)
 
 
 def _curves(spans: Iterable[SpanEnergy]) -> dict[str, tuple[float, float, float]]:
@@ -303,9 +307,10 @@ def _active_j(spans: Iterable[SpanEnergy]) -> float | None:
 def _united_s(spans: Iterable[SpanEnergy], offsets: Mapping[str, float]) -> float:
     """Return the length of the union of the intervals, in seconds, on the common clock."""
     pieces = sorted(
-        (s.start_s + offsets.get(s.host, 0.0), s.end_s + offsets.get(s.host, 0.0))
+        (start_s + offsets.get(s.host, 0.0), end_s + offsets.get(s.host, 0.0))
         for s in spans
         if s.outcome != "cached"
+        for start_s, end_s in s.pieces or ((s.start_s, s.end_s),)
     )
     lengths = []
     reached = float("-inf")

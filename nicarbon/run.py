@@ -30,7 +30,8 @@ from nicarbon.earlier import Saved, saved
 from nicarbon.errors import PriceError
 from nicarbon.grouping import check, label
 from nicarbon.history import Queue, queue, with_history
-from nicarbon.notes import ending, is_known, notes
+from nicarbon.notes import divided_notes, ending, is_known, notes
+from nicarbon.programs import Told, by_program, by_stage, told
 from nicarbon.reader import read_run
 from nicarbon.records import Graph, Node, RunFacts
 from nicarbon.rows import Row, clock_offsets, fold, fold_one
@@ -77,6 +78,10 @@ class Summary(msgspec.Struct, frozen=True):
         How long jobs waited for their scheduler; None where no node ran as a job.
     outcome : str
         How the run ended: see `nicarbon.notes.ending`.
+    told : Told or None
+        How surely programs are told apart; None where nobody looked at them.
+    programs : dict
+        The programs of each node as rows, by its name; empty unless a row is a node.
     """
 
     schema_version: str
@@ -97,6 +102,8 @@ class Summary(msgspec.Struct, frozen=True):
     saved: Saved | None = None
     queue: Queue | None = None
     outcome: str = "ok"
+    told: Told | None = None
+    programs: dict[str, tuple[Row, ...]] = {}
 
     @property
     def n_missing(self) -> int:
@@ -237,6 +244,13 @@ class Run:
         return rows_frame(self.summary("stage").rows)
 
     @property
+    def programs(self) -> pd.DataFrame:
+        """One row a program, highest energy first: see `nicarbon.programs`."""
+        from nicarbon.frames import rows_frame
+
+        return rows_frame(self.summary("program").rows)
+
+    @property
     def hosts(self) -> pd.DataFrame:
         """One row a host: its account, indexed by its id."""
         from nicarbon.frames import hosts_frame
@@ -360,7 +374,7 @@ class Run:
         labels = host_labels(attribution.hosts)
         name_of = self._naming(by, rules, labels, stages_file)
         missing = self._missing()
-        rows = fold(attribution.spans, name_of, self._offsets)
+        rows = fold(self.parts(by, stages_file), name_of, self._offsets)
         return Summary(
             schema_version=info.schema_version,
             run_id=info.run_id,
@@ -374,13 +388,15 @@ class Run:
             rows=tuple(priced(row, self.chosen_price) for row in rows),
             total=priced(fold_one(TOTAL, attribution.spans, self._offsets), self.chosen_price),
             missing=missing,
-            notes=self._notes(missing, self._wholes(rules))
+            notes=self._notes(missing, self._wholes(rules), self.parts("stage", stages_file))
             + ((self.price_problem,) if self.price_problem else ()),
             price=self.chosen_price,
             details=details(self._graph, attribution.spans, costs) if by == "node" else {},
             saved=cache,
             queue=queue(attribution.spans),
             outcome=ending(self.facts),
+            told=told(attribution.spans),
+            programs=self._programs() if by == "node" else {},
         )
 
     def divided(
@@ -409,18 +425,64 @@ class Run:
         name_of = self._naming(by, self.rules(stages_file), whole.labels, stages_file)
         nodes = self.executed(stages_file).nodes
         groups: dict[tuple[str | None, ...], list[SpanEnergy]] = defaultdict(list)
-        for span in self.attribution.spans:
-            groups[tuple(nodes[span.node][key] for key in among)].append(span)
+        parts: dict[tuple[str | None, ...], list[SpanEnergy]] = defaultdict(list)
+        for all_of_them, spans in (
+            (groups, self.attribution.spans),
+            (parts, self.parts(by, stages_file)),
+        ):
+            for span in spans:
+                all_of_them[tuple(nodes[span.node][key] for key in among)].append(span)
         return {
             values: msgspec.structs.replace(
                 whole,
                 rows=tuple(
                     priced(row, self.chosen_price)
-                    for row in fold(groups[values], name_of, self._offsets)
+                    for row in fold(parts[values], name_of, self._offsets)
                 ),
                 total=priced(fold_one(TOTAL, groups[values], self._offsets), self.chosen_price),
             )
             for values in sorted(groups, key=lambda values: [value or "" for value in values])
+        }
+
+    def parts(
+        self, by: str = "stage", stages_file: str | Path | None = None
+    ) -> Sequence[SpanEnergy]:
+        """Return the executions, cut into parts where programs or stages inside them are known.
+
+        Parameters
+        ----------
+        by : str
+            ``program`` cuts every execution whose programs were seen, ``stage`` those of
+            monoliths; by anything else they are whole.
+        stages_file : path, optional
+            A rule file of the user, tried before the built-in rules.
+
+        Returns
+        -------
+        sequence of SpanEnergy
+            `part` is a part's program or stage, empty for a whole execution.
+        """
+        spans = self.attribution.spans
+        if by == "program" and told(spans) is not None:
+            return by_program(spans)
+        if by == "stage" and any(span.split for span in spans):
+            rules = self.rules(stages_file)
+            wholes = set(rules.wholes(self._graph))
+            return by_stage(spans, self.stage_of(rules), wholes, rules.of_program)
+        return spans
+
+    def _programs(self) -> dict[str, tuple[Row, ...]]:
+        """Return the programs of each node in which some were seen."""
+        of_node: dict[str, list[SpanEnergy]] = {}
+        for span in self.attribution.spans:
+            if span.split is not None:
+                of_node.setdefault(span.node, []).append(span)
+        return {
+            node: tuple(
+                priced(row, self.chosen_price)
+                for row in fold(by_program(spans), lambda part: part.part, self._offsets)
+            )
+            for node, spans in of_node.items()
         }
 
     def bottlenecks(self, stages_file: str | Path | None = None) -> Bottlenecks:
@@ -448,16 +510,22 @@ class Run:
             return lambda span: labels[span.host]
         if by == "stage":  # without networkx: what `nicarbon run` shows at its end
             stages = self.stage_of(rules)
-            return lambda span: stages[span.node]
+            return lambda span: span.part or stages[span.node]
+        if by == "program" and told(self.attribution.spans) is not None:
+            return lambda span: span.part
         nodes = self.executed(stages_file).nodes
         names = {name: label(by, data[by]) for name, data in nodes(data=True)}
         return lambda span: names[span.node]
 
-    def _notes(self, missing: Sequence[str], wholes: Sequence[str]) -> tuple[str, ...]:
+    def _notes(
+        self, missing: Sequence[str], wholes: Sequence[str], parts: Iterable[SpanEnergy] = ()
+    ) -> tuple[str, ...]:
         of_jobs = explained(self.facts)
         rest = [name for name in missing if name not in of_jobs]
+        cut = {part.node for part in parts if part.part and part.split is None}
         return (
-            *notes(self.facts, self.attribution, rest, wholes),
+            *notes(self.facts, self.attribution, rest, [n for n in wholes if n not in cut]),
+            *divided_notes(self.attribution.spans, sorted(cut)),
             *batch_notes(self.facts, self.attribution.spans),
         )
 

@@ -31,6 +31,8 @@ class Share(msgspec.Struct, frozen=True):
         Its energy weighted by the part of the busy time that was somebody else's.
     host_s : float
         The seconds of the whole host that it answers for: its share of each interval's length.
+    stretches_j : tuple of float
+        Its energy in each of the stretches that were asked for.
     """
 
     energy_j: float
@@ -38,6 +40,7 @@ class Share(msgspec.Struct, frozen=True):
     high_j: float
     shared_j: float
     host_s: float
+    stretches_j: tuple[float, ...] = ()
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -59,6 +62,7 @@ def divide(
     ran: Mapping[str, curves.Execution],
     node_files: Sequence[NodeFile],
     sample_files: Sequence[SampleFile],
+    edges: Mapping[str, Sequence[int]] | None = None,
 ) -> Parts:
     """Divide a timeline's energy among the executions, engines and meters of its host.
 
@@ -70,6 +74,8 @@ def divide(
         The executions on the host by span.
     node_files, sample_files : sequence
         The host's, for what drivers and samplers used.
+    edges : mapping, optional
+        By span, the instants between stretches whose energies are asked for.
     """
     nodes = _nodes_on_grid(line, ran)
     n = len(line.covered)
@@ -92,7 +98,7 @@ def divide(
     # Where nothing was busy nobody has a share, so what is divided by does not matter.
     divisor_s = np.where(nobody, 1.0, busy_s)
     return Parts(
-        shares=_shares(line, nodes, divisor_s),
+        shares=_shares(line, nodes, divisor_s, edges or {}),
         engine_j=fsum(line.energy_j * engine_s / divisor_s),
         meter_j=fsum(line.energy_j * meter_s / divisor_s),
         other_j=fsum(line.energy_j * (busy_s - ours_s) / divisor_s),
@@ -114,7 +120,10 @@ def _nodes_on_grid(line: Timeline, ran: Mapping[str, curves.Execution]) -> dict[
 
 
 def _shares(
-    line: Timeline, nodes: Mapping[str, curves.Piece], busy_s: NDArray[np.float64]
+    line: Timeline,
+    nodes: Mapping[str, curves.Piece],
+    busy_s: NDArray[np.float64],
+    edges: Mapping[str, Sequence[int]],
 ) -> dict[str, Share]:
     """Return the shares of the executions that a covered interval touches."""
     seconds = np.diff(line.t_ns) / NS_PER_S * line.covered
@@ -130,5 +139,17 @@ def _shares(
                 high_j=float(line.high_j[where] @ part),
                 shared_j=float(energy_j @ (1.0 - part)),
                 host_s=float(seconds[where] @ part),
+                stretches_j=_in_stretches(line, where, energy_j, edges.get(span, ())),
             )
     return shares
+
+
+def _in_stretches(
+    line: Timeline, where: slice, energy_j: NDArray[np.float64], edges: Sequence[int]
+) -> tuple[float, ...]:
+    """Return the energy between each two instants; an interval belongs where its middle lies."""
+    if len(edges) < 2:
+        return ()
+    t_ns = line.t_ns[where.start : where.stop + 1]
+    stretch = np.searchsorted(edges[1:-1], t_ns[:-1] + np.diff(t_ns) // 2, "right")
+    return tuple(np.bincount(stretch, energy_j, minlength=len(edges) - 1).tolist())

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
-from nicarbon.flow import UNCLASSIFIED, downstream
+from nicarbon.flow import GENERIC, UNCLASSIFIED, downstream
 from nicarbon.records import Graph, Node
 from nicarbon.rules import KEYS, Rule, RuleFile, read_rule_file
 
@@ -203,6 +203,17 @@ class StageRules:
         """Return the monoliths: nodes that run several stages and are counted in one."""
         found = ((node, self._rules.first(node)) for node in graph.nodes if not node.stage)
         return tuple(node.name for node, rule in found if rule and rule.whole)
+
+    def of_program(self, program: str) -> str | None:
+        """Return the stage of a program inside a monolith.
+
+        None where no rule asks for it, and for programs that run others or serve any purpose:
+        they are the monolith's own.
+        """
+        rule = self._rules.first(Node("", program=program))
+        if rule is None or "program" not in rule.keys or rule.whole or rule.stage == GENERIC:
+            return None
+        return rule.stage
 
     def explain(self, node: Node) -> str:
         """Say in one line why a node has its stage."""

@@ -25,6 +25,7 @@ from nicarbon.records import (
     Start,
 )
 from nicarbon.run import Run
+from nicarbon.sightings import Program, Split
 
 S = 1_000_000_000
 UNIX_S = 1_790_000_000
@@ -71,6 +72,12 @@ def span(node, start_s=0.0, end_s=1.0, energy_j=10.0, host=ID, **more):
 
 def cached(node, t_s=0.0, **more):
     return span(node, t_s, t_s, None, outcome="cached", **more)
+
+
+def split(*, sampled=1.0, **programs):
+    """A split into programs: each has its share and the looks that met it."""
+    parts = (Program(name, share, share, n, ()) for name, (share, n) in programs.items())
+    return Split(tuple(parts), sum(n for _, n in programs.values()), sampled)
 
 
 def host(nodes_j=60.0, **more):

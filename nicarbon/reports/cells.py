@@ -16,6 +16,7 @@ from nicarbon.earlier import Saved
 from nicarbon.flow import UNCLASSIFIED
 from nicarbon.notes import count
 from nicarbon.printable import clean as clean
+from nicarbon.programs import Told
 from nicarbon.rows import Row
 from nicarbon.run import Summary
 from nicarbon.units import energy_unit, format_duration, format_energy, format_mass
@@ -212,6 +213,29 @@ def saved_line(saved: Saved) -> str:
     spread = format_range(cost.energy_low_j, cost.energy_high_j)
     known = f"{saved.n_known} of {nodes} known from {count(saved.n_runs, 'earlier run')}"
     return f"the cache saved {energy} ({spread}, {cost.method}): {known}"
+
+
+def told_line(told: Told) -> str:
+    """Say how surely programs are told apart.
+
+    Examples
+    --------
+    >>> told_line(Told(400, 0.052, 2, 3.0))
+    'programs: 400 looks at short-lived ones; at most 5.2 % of the energy is with the wrong \
+program; in 2 nodes none was seen at work (3 J)'
+    >>> told_line(Told(0, None, 0, 0.0))
+    'programs: none was seen at work'
+    """
+    if told.error is None:
+        return "programs: none was seen at work"
+    line = (
+        f"programs: {count(told.n, 'look')} at short-lived ones; at most {percent(told.error)} of "
+        "the energy is with the wrong program"
+    )
+    if told.n_not_seen:
+        nodes = count(told.n_not_seen, "node")
+        line += f"; in {nodes} none was seen at work ({format_energy(told.not_seen_j)})"
+    return line
 
 
 def unclassified(summary: Summary) -> list[str]:

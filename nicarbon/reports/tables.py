@@ -45,10 +45,14 @@ def document(summary: Summary) -> dict[str, Any]:
         "hosts": [_host(host, summary.labels[host.host]) for host in summary.hosts],
         "by": summary.by,
         "coverage": summary.coverage,
-        "rows": [msgspec.structs.asdict(row) | _detail(summary, row.name) for row in summary.rows],
+        "rows": [
+            msgspec.structs.asdict(row) | _detail(summary, row.name) | _programs(summary, row.name)
+            for row in summary.rows
+        ],
         "total": msgspec.structs.asdict(summary.total),
         "cache": _cache(summary),
         "queue": None if summary.queue is None else msgspec.structs.asdict(summary.queue),
+        "programs": None if summary.told is None else msgspec.structs.asdict(summary.told),
     }
 
 
@@ -64,6 +68,13 @@ def _cache(summary: Summary) -> dict[str, Any] | None:
 def _detail(summary: Summary, name: str) -> dict[str, Any]:
     """Return what else is known of a node; nothing where rows are something else."""
     return msgspec.structs.asdict(summary.details[name]) if summary.by == "node" else {}
+
+
+def _programs(summary: Summary, name: str) -> dict[str, Any]:
+    """Return the programs of a node, none where none was seen; nothing for other rows."""
+    if summary.by != "node":
+        return {}
+    return {"programs": [msgspec.structs.asdict(row) for row in summary.programs.get(name, ())]}
 
 
 def _host(host: HostEnergy, label: str) -> dict[str, Any]:

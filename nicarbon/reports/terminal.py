@@ -28,6 +28,7 @@ from nicarbon.reports.cells import (
     saved_line,
     sensors_line,
     sum_line,
+    told_line,
     unclassified,
 )
 from nicarbon.rows import Row
@@ -125,6 +126,8 @@ def _show(console: Console, summary: Summary, narrow: bool) -> None:
         console.print(Text(f"all {len(summary.hosts)} hosts: {_coverage(summary)}"))
     if summary.saved is not None:
         console.print(Text(saved_line(summary.saved)))
+    if summary.told is not None and summary.by == "program":
+        console.print(Text(told_line(summary.told)))
     if summary.queue is not None:
         console.print(Text(clean(queue_line(summary.queue))))
     if summary.price is not None:
@@ -254,5 +257,9 @@ def _how_to_price(summaries: Sequence[Summary]) -> list[Text]:
 def _next(summaries: Sequence[Summary], command: str) -> Text:
     """Name the next useful command: the nodes of what is shown, or a table of them."""
     paths = " ".join(shlex.quote(summary.path) for summary in summaries[:1])
-    deeper = "--by node" if summaries[0].by == "stage" else f"--by {summaries[0].by} --format tsv"
+    by = summaries[0].by
+    steps = ["stage", "node", *(["program"] if summaries[0].told else [])]
+    deeper = f"--by {by} --format tsv"
+    if by in steps[:-1]:
+        deeper = f"--by {steps[steps.index(by) + 1]}"
     return Text(clean(f"next: nicarbon summary {paths} {deeper}{command}"))

@@ -10,7 +10,7 @@ import pytest
 from nicarbon.errors import NicarbonError, PriceError, RunFolderError, StageRuleError
 from nicarbon.graph import fold
 from nicarbon.grouping import BY
-from nicarbon.records import Graph, Node
+from nicarbon.records import Graph, Node, Sightings
 from nicarbon.run import Run, host_labels, merged
 
 
@@ -287,3 +287,109 @@ def test_divided_among_subjects_the_sum_is_kept(run_folders):
     assert [row.name for row in parts["sub-02", None].rows] == ["prep.sub_02_wf.fast"]
     with pytest.raises(NicarbonError, match="no such attribute"):
         run.divided(("subjekt",))
+
+
+FREESURFER = "nipype.interfaces.freesurfer.preprocess.ReconAll"
+RECON = Graph("wf", "Linear", (Node("wf.recon", "wf", FREESURFER, "recon-all"),), ())
+
+
+def monolith(run_folders, **programs):
+    """A recon-all of 100 J; in each of its programs a part of that, and looks."""
+    split = run_folders.split(**programs) if programs else None
+    span = run_folders.span("wf.recon", 0, 10, 100.0, split=split)
+    return run_folders.run([span], graph=RECON)
+
+
+def test_by_program(run_folders):
+    spans = [
+        run_folders.span(
+            "wf.strip", 0, 2, 20.0, split=run_folders.split(bet=(0.9, 9), sh=(0.1, 1))
+        ),
+        run_folders.span("wf.fast", 2, 4, 30.0),
+        run_folders.span("wf.mask", 4, 5, 10.0, split=run_folders.split(bet=(1.0, 5))),
+        run_folders.cached("wf.smooth"),
+    ]
+    run = run_folders.run(spans)
+    summary = run.summary("program")
+    assert [(row.name, row.energy_j, row.n_nodes) for row in summary.rows] == [
+        ("(not seen)", 30.0, 1),
+        ("bet", pytest.approx(28.0), 2),
+        ("sh", pytest.approx(2.0), 1),
+        ("(cached)", None, 1),
+    ]
+    assert fsum(row.energy_j or 0 for row in summary.rows) == pytest.approx(summary.total.energy_j)
+    assert (summary.told.n, summary.told.n_not_seen) == (15, 1)
+    assert run.programs.loc["bet", "energy_j"] == pytest.approx(28.0)
+
+
+def test_by_program_of_a_run_at_which_nobody_looked_is_what_the_interfaces_say(run_folders, spans):
+    summary = run_folders.run(spans).summary("program")
+    assert {row.name for row in summary.rows} == {"bet", "fast", "susan"}
+    assert summary.told is None
+
+
+def test_the_programs_of_each_node_are_known_where_rows_are_nodes(run_folders):
+    run = monolith(run_folders, mri_ca_reg=(0.75, 30), tcsh=(0.25, 10))
+    programs = run.summary("node").programs["wf.recon"]
+    assert [(row.name, row.energy_j) for row in programs] == [("mri_ca_reg", 75.0), ("tcsh", 25.0)]
+    assert run.summary("stage").programs == {}
+
+
+def test_a_monolith_counts_in_the_stages_of_its_programs(run_folders):
+    programs = {"mri_ca_register": (0.5, 50), "mris_sphere": (0.3, 30), "tcsh": (0.2, 20)}
+    summary = monolith(run_folders, **programs).summary("stage")
+    assert [(row.name, row.energy_j, row.n_nodes) for row in summary.rows] == [
+        ("registration", 50.0, 1),
+        ("surface reconstruction", 50.0, 1),
+    ]
+    assert summary.total.energy_j == 100.0
+    # How surely they are told apart is in the range of each, and not in that of their sum.
+    assert summary.rows[0].energy_high_j > 55.0
+    assert summary.total.energy_high_j == pytest.approx(105.0)
+    (note,) = summary.notes
+    assert note.startswith("1 node runs several stages: its energy is divided among them")
+
+
+def test_a_monolith_whose_programs_were_not_seen_is_counted_in_one_stage(run_folders):
+    summary = monolith(run_folders).summary("stage")
+    assert [row.name for row in summary.rows] == ["surface reconstruction"]
+    assert summary.notes == (
+        "1 node runs several stages and is counted in one, as a whole: wf.recon",
+    )
+
+
+def sighted(run_folders, *sightings):
+    """The run of `facts`, and what its sampler saw at each second; its fast runs from 5 to 9."""
+    facts = run_folders.facts()
+    file = facts.sample_files[0]
+    samples = [
+        msgspec.structs.replace(sample, sightings=seen or {})
+        for sample, seen in zip(file.samples, sightings, strict=True)
+    ]
+    files = (msgspec.structs.replace(file, samples=tuple(samples)),)
+    return Run(msgspec.structs.replace(facts, sample_files=files))
+
+
+def test_from_sightings_to_the_joules_of_programs(run_folders):
+    fast = f"{run_folders.KEY}-2"
+    alone = {fast: Sightings(0, {"mri_a": (0, 0.0, 1.0)})}
+    mixed = {fast: Sightings(20, {"b": (15, 1.5, 0.0), "c": (5, 0.5, 0.0)})}
+    run = sighted(run_folders, *[None] * 6, alone, alone, mixed, mixed, None)
+    rows = {row.name: row for row in run.summary("program").rows}
+    whole = next(span for span in run.attribution.spans if span.span == fast)
+    # Four CPU seconds: clocks counted two of one program, looks tell the rest apart.
+    assert rows["mri_a"].cpu_s == pytest.approx(2.0)
+    assert rows["b"].cpu_s == pytest.approx(1.5)
+    assert rows["c"].energy_j == pytest.approx(whole.energy_j / 8)
+    assert rows["mri_a"].duration_s == pytest.approx(2.0)
+    assert whole.split.sampled == pytest.approx(0.5)
+    total = run.summary("program").total
+    assert fsum(row.energy_j or 0 for row in rows.values()) == pytest.approx(
+        total.energy_j, rel=1e-12
+    )
+
+
+def test_sightings_of_spans_that_nobody_knows_change_nothing(run_folders):
+    unknown = {"elsewhere": Sightings(1, {"a": (1, 1.0, 0.0)})}
+    run = sighted(run_folders, *[unknown] * 11)
+    assert run.attribution == sighted(run_folders, *[None] * 11).attribution

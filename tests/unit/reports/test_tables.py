@@ -67,6 +67,7 @@ TOP = [
     "total",
     "cache",
     "queue",
+    "programs",
 ]
 
 
@@ -85,7 +86,10 @@ def test_the_schema(summary):
     assert list(document) == TOP
     assert document["schema_version"] == "0"
     assert [list(host) for host in document["hosts"]] == [HOST]
-    assert [list(row) for row in (*document["rows"], document["total"])] == [NODE] * 3 + [ROW]
+    assert [list(row) for row in (*document["rows"], document["total"])] == [
+        *[[*NODE, "programs"]] * 3,
+        ROW,
+    ]
     assert document["rows"][0]["inputs_hash"] == "0a"
     assert document["total"]["peak_memory_bytes"] == 9
     assert document["hosts"][0]["sensors"] == [
@@ -97,6 +101,20 @@ def test_the_schema(summary):
         }
     ]
     assert document["total"]["name"] == "total"
+
+
+def test_the_programs_of_a_node_are_in_its_row(run_folders):
+    split = run_folders.split(bet=(0.75, 30), fslmaths=(0.25, 10))
+    run = run_folders.run([run_folders.span("wf.strip", 0, 2, 20.0, split=split)])
+    document = json.loads(to_json([run.summary("node")]))
+    (row,) = document["rows"]
+    assert [(one["name"], one["energy_j"]) for one in row["programs"]] == [
+        ("bet", 15.0),
+        ("fslmaths", 5.0),
+    ]
+    assert [list(one) for one in row["programs"]] == [ROW] * 2
+    assert document["programs"]["n"] == 40
+    assert 0.05 < document["programs"]["error"] < 0.3
 
 
 def test_what_nodes_asked_for_is_left_out_where_a_row_is_something_else(run_folders):

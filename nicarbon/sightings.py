@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Divide what a node used among its programs, by what a sampler saw of them; the sum is kept.
+
+A program's processes that were there at two looks are counted by their own clocks. What is left
+of the node's CPU time went into processes that came and went; it is divided by how often each
+program was met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from math import fsum, pi, sqrt
+
+import msgspec
+
+from nicarbon.records import SampleFile, Sightings
+from nicarbon.units import NS_PER_S
+
+# The part of what was told apart by looks that goes to a wrong name has, by the multinomial
+# distribution, the mean that `Split.error` adds up. 0.75/sqrt(looks) above it lie 2 % of 20,000
+# simulated draws of 2 to 20 programs; what is left is for looks that do not weigh the same.
+_SPREAD = 0.75
+_MEAN_DEVIATION = sqrt(2 / pi)  # of a normal distribution, in standard deviations
+# Shares within a stretch of time are a ratio, which fewer looks would bias.
+_LOOKS = 10
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """A stretch of a node's time, and what was seen of its programs in it.
+
+    Attributes
+    ----------
+    last_ns : int
+        Its end; it begins where the stretch before ends.
+    n : int
+        Looks that met a process for the first time.
+    programs : dict
+        As in `nicarbon.records.Sightings`.
+    """
+
+    last_ns: int
+    n: int
+    programs: Mapping[str, tuple[int, float, float]]
+
+
+class Program(msgspec.Struct, frozen=True):
+    """What one program used of a node's execution.
+
+    Attributes
+    ----------
+    energy_share, cpu_share : float
+        Its part of the execution's energy and CPU seconds.
+    n : int
+        Looks that met it for the first time.
+    pieces : tuple of (float, float)
+        When it was at work: monotonic seconds, as exact as the samples are apart.
+    """
+
+    name: str
+    energy_share: float
+    cpu_share: float
+    n: int
+    pieces: tuple[tuple[float, float], ...]
+
+
+class Split(msgspec.Struct, frozen=True):
+    """How an execution divides among its programs.
+
+    Attributes
+    ----------
+    programs : tuple of Program
+        Highest energy first; their shares add up to 1.
+    n : int
+        Looks that met a process for the first time.
+    sampled : float
+        The part of the energy that was divided by how often a program was met; the rest was
+        counted by clocks.
+    """
+
+    programs: tuple[Program, ...]
+    n: int
+    sampled: float
+
+    @property
+    def error(self) -> float:
+        """The part of the energy that may be with the wrong program: in 19 of 20 cases it is less.
+
+        It falls with the square root of the looks, and grows with the number of programs.
+        """
+        if not self.n:
+            return 0.0
+        # What one program has too much another has too little: each error is there twice.
+        mean = fsum(self.sigma(program.n) for program in self.programs) * _MEAN_DEVIATION / 2
+        return min(mean + self.sampled * _SPREAD / sqrt(self.n), 1.0)
+
+    def sigma(self, n: int) -> float:
+        """Return one standard deviation of the share of programs that were met at `n` looks."""
+        n = min(n, self.n)
+        # Of the beta distribution that n of all looks leave of a share of which nothing was known.
+        variance = (n + 1) * (self.n - n + 1) / ((self.n + 2) ** 2 * (self.n + 3))
+        return self.sampled * sqrt(variance)
+
+
+def stretches(sample_files: Iterable[SampleFile]) -> dict[str, tuple[Stretch, ...]]:
+    """Return what was seen of each execution's programs, by its span.
+
+    Where several samplers looked at one node, the one that saw most of it counts.
+    """
+    best: dict[str, tuple[float, list[tuple[int, Sightings]]]] = {}
+    for file in sample_files:
+        of_file: dict[str, list[tuple[int, Sightings]]] = {}
+        for sample in file.samples:
+            for span, seen in sample.sightings.items():
+                of_file.setdefault(span, []).append((sample.t_monotonic_ns, seen))
+        for span, found in of_file.items():
+            saw_s = fsum(_seen_s(seen.programs) for _, seen in found)
+            if saw_s > best.get(span, (0.0, []))[0]:
+                best[span] = saw_s, found
+    return {span: tuple(_joined(found)) for span, (_, found) in best.items()}
+
+
+def _seen_s(programs: Mapping[str, tuple[int, float, float]]) -> float:
+    return fsum(met_s + counted_s for _, met_s, counted_s in programs.values())
+
+
+def _joined(found: Sequence[tuple[int, Sightings]]) -> list[Stretch]:
+    """Join samples until each stretch has looks enough to divide its CPU time."""
+    joined: list[Stretch] = []
+    for t_ns, seen in found:
+        here = Stretch(t_ns, seen.n, seen.programs)
+        if joined and 0 < joined[-1].n < _LOOKS:
+            joined[-1] = _both(joined[-1], here)
+        else:
+            joined.append(here)
+    if len(joined) > 1 and 0 < joined[-1].n < _LOOKS:
+        last = joined.pop()
+        joined[-1] = _both(joined[-1], last)
+    return joined
+
+
+def _both(first: Stretch, second: Stretch) -> Stretch:
+    programs = dict(first.programs)
+    for name, seen in second.programs.items():
+        n, met_s, counted_s = programs.get(name, (0, 0.0, 0.0))
+        programs[name] = (n + seen[0], met_s + seen[1], counted_s + seen[2])
+    return Stretch(second.last_ns, first.n + second.n, programs)
+
+
+def edges(parts: Sequence[Stretch], first_ns: int, last_ns: int) -> list[int]:
+    """Return the instants between which the stretches lie that divide an execution's time.
+
+    Before the first look and after the last there was nothing else to go by.
+    """
+    between = [min(max(part.last_ns, first_ns), last_ns) for part in parts[:-1]]
+    return [first_ns, *between, last_ns]
+
+
+def divide(
+    parts: Sequence[Stretch],
+    t_ns: Sequence[int],
+    cpu_s: Sequence[float],
+    energy_j: Sequence[float] | None,
+) -> Split | None:
+    """Divide what an execution used in each stretch among its programs.
+
+    Parameters
+    ----------
+    parts : sequence of Stretch
+        From `stretches`.
+    t_ns : sequence of int
+        From `edges`: one more than there are stretches.
+    cpu_s, energy_j : sequence of float
+        Of the execution in each stretch; no energy where none is known.
+
+    Returns
+    -------
+    Split or None
+        None where nothing was seen at work.
+    """
+    weights = energy_j if energy_j is not None and fsum(energy_j) > 0 else cpu_s
+    # A stretch in which nothing was seen at work divides as the others do.
+    told = [i for i, part in enumerate(parts) if _seen_s(part.programs) > 0]
+    whole, whole_s = fsum(weights[i] for i in told), fsum(cpu_s[i] for i in told)
+    if whole <= 0 or whole_s <= 0:
+        return None
+    shares: dict[str, list[tuple[int, float]]] = {}
+    sampled = []
+    for i in told:
+        of_part, left = _shares(parts[i].programs, cpu_s[i])
+        sampled.append(weights[i] * left)
+        for name, share in of_part.items():
+            shares.setdefault(name, []).append((i, share))
+    programs = [
+        Program(
+            name,
+            fsum(weights[i] * share for i, share in of_program) / whole,
+            fsum(cpu_s[i] * share for i, share in of_program) / whole_s,
+            sum(parts[i].programs[name][0] for i, _ in of_program),
+            _pieces([i for i, share in of_program if share > 0], t_ns),
+        )
+        for name, of_program in shares.items()
+    ]
+    programs.sort(key=lambda program: (-program.energy_share, program.name))
+    return Split(tuple(programs), sum(part.n for part in parts), fsum(sampled) / whole)
+
+
+def _shares(
+    programs: Mapping[str, tuple[int, float, float]], cpu_s: float
+) -> tuple[dict[str, float], float]:
+    """Return each program's part of a stretch, and the part that was divided by looks."""
+    counted_s = fsum(counted for _, _, counted in programs.values())
+    met_s = fsum(met for _, met, _ in programs.values())
+    if counted_s + met_s <= 0:
+        return {}, 0.0
+    left = max(cpu_s - counted_s, 0.0) / cpu_s if cpu_s > 0 else 0.0
+    if met_s <= 0:
+        left = 0.0
+    elif counted_s <= 0:
+        left = 1.0
+    return {
+        name: (left * met / met_s if met_s else 0.0)
+        + ((1.0 - left) * counted / counted_s if counted_s else 0.0)
+        for name, (_, met, counted) in programs.items()
+    }, left
+
+
+def _pieces(found: Sequence[int], t_ns: Sequence[int]) -> tuple[tuple[float, float], ...]:
+    """Return the stretches as times, joined where they follow each other."""
+    if not found:
+        return ()
+    breaks = [i for i, (a, b) in enumerate(pairwise(found), 1) if b != a + 1]
+    groups = [found[a:b] for a, b in pairwise([0, *breaks, len(found)])]
+    return tuple((t_ns[g[0]] / NS_PER_S, t_ns[g[-1] + 1] / NS_PER_S) for g in groups)
