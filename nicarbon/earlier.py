@@ -176,12 +176,12 @@ def _earlier(
     for place in map(os.path.realpath, further):
         beside += [place] if _is_run(place) else _runs_in(place)
     for folder in beside:
-        began_ns = _began_unix_ns(folder, _changed_ns(folder))
+        began_ns = _began_unix_ns(folder, _changed_ns(folder, "run.json"))
         if folder != own and began_ns is not None and began_ns < began_unix_ns:
             folders[folder] = began_ns
     left = MAX_BYTES
     for folder in sorted(folders, key=lambda folder: (-folders[folder], folder))[:MAX_RUNS]:
-        size, stamp = _size(folder)
+        size, stamp = _size(folder, _changed_ns(folder, ""))
         if size <= left:
             left -= size
             yield folder, stamp
@@ -191,9 +191,9 @@ def _is_run(folder: str) -> bool:
     return os.path.isfile(os.path.join(folder, "run.json"))
 
 
-def _changed_ns(folder: str) -> int:
+def _changed_ns(folder: str, name: str) -> int:
     try:
-        return os.stat(os.path.join(folder, "run.json")).st_mtime_ns
+        return os.stat(os.path.join(folder, name)).st_mtime_ns
     except OSError:
         return 0
 
@@ -214,8 +214,12 @@ def _runs_in(place: str) -> list[str]:
     return [folder for name in names if _is_run(folder := os.path.join(place, name))]
 
 
-def _size(folder: str) -> tuple[int, int]:
-    """Return a folder's bytes, and when anything in it changed last (nanoseconds)."""
+@lru_cache(maxsize=MAX_RUNS)
+def _size(folder: str, stamp: int) -> tuple[int, int]:
+    """Return a folder's bytes, and when anything in it changed last (nanoseconds).
+
+    Found out once for all runs that are shown together, unless files come or go.
+    """
     size, changed_ns = 0, 0
     try:
         for entry in os.scandir(folder):

@@ -15,6 +15,7 @@ from nicarbon.run import Run
 
 @pytest.fixture(autouse=True)
 def _nothing_read_yet():
+    earlier._size.cache_clear()
     earlier._began_unix_ns.cache_clear()
     earlier._ran.cache_clear()
     earlier._past.cache_clear()
