@@ -46,7 +46,8 @@ class Patterns:
             else:
                 self.literals |= {pattern.lower()}
         if globs:
-            self.regexes.append(re.compile("|".join(globs), re.DOTALL))
+            # fnmatch marks the end only: it is meant for match, and these are searched for.
+            self.regexes.append(re.compile(rf"\A(?:{'|'.join(globs)})", re.DOTALL))
 
 
 class Rule(msgspec.Struct, frozen=True):

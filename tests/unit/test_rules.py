@@ -22,6 +22,9 @@ def graph_of(**interfaces):
         ("Seg", "seg", True),
         ("seg", "segment", False),
         ("seg*", "segment", True),
+        ("seg*", "my_segment", False),
+        ("b?t", "rabbit", False),
+        ("*seg*", "my_segment", True),
         ("*.fsl.*BET", "nipype.interfaces.fsl.preprocess.bet", True),
         ("re:^ds_", "ds_bold", True),
         ("re:seg", "my_segment", True),
@@ -30,7 +33,8 @@ def graph_of(**interfaces):
     ],
 )
 def test_patterns(pattern, text, fits):
-    rule = Rule("x", "here", {"interface": Patterns(["never", pattern])})
+    patterns = Patterns(["never", pattern, "nor*this"])
+    rule = Rule("x", "here", {"interface": patterns})
     found = Matcher((rule,)).first(Node("n", interface=text))
     assert (found is rule) is fits
 
