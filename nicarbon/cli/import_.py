@@ -30,12 +30,15 @@ examples:
   nicarbon import subjects/bert/scripts/recon-all.log --cpu "Xeon Gold 6148"
   nicarbon import subjects/bert                      FreeSurfer's or FastSurfer's logs of a subject
   nicarbon import SUBJECTS_DIR -o runs               of all: a run folder each in runs/
+  nicarbon import WORKING_DIR                        what nipype left of fMRIPrep or another workflow
+  nicarbon import jobs.psv                           sacct --parsable2 of Slurm
   nicarbon import pipeline.log --rule mine.toml      any other log, by a rule file
 
-It reads recon-all.log, recon-all-status.log, recon-surf.log, deep-seg.log and the output of
-antsCorticalThickness.sh, plain or gzipped. Times and CPU time are what the log says; the energy is
-modelled, for the processor that --cpu names or this machine's, with a wide range: how busy the
-rest of that machine was, no log says. A step without a time has no energy, and is counted as such.
+It reads recon-all.log, recon-all-status.log, recon-surf.log, deep-seg.log, nipype's run_stats.log,
+resource_monitor.json and reports, sacct's table and the output of antsCorticalThickness.sh, plain
+or gzipped. Times and CPU time are what the log says; the energy is modelled, for the
+processor that --cpu names or this machine's, with a wide range: how busy the rest of that machine
+was, no log says. A step without a time has no energy, and is counted as such.
 Exit code 2 if any log could not be read; the others are imported.
 """
 # A line of progress is written so often where there is no terminal.

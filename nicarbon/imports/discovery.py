@@ -19,6 +19,8 @@ _SETS = (
     (re.compile(r"recon-all(?:-lh|-rh)?\.log(?:\.gz)?$"),),
     (re.compile(r"recon-all-status(?:-lh|-rh)?\.log(?:\.gz)?$"),),
 )
+# Of a nipype run; the reports in its working folders are one run together.
+_MONITORS = ("run_stats.log", "resource_monitor.json")
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -55,7 +57,8 @@ def find(places: Iterable[str]) -> list[Found]:
             if not below:
                 raise LogError(
                     f"{path}: no log is below this folder (recon-all.log, recon-all-status.log, "
-                    "recon-surf.log, deep-seg.log); give a log itself, or --rule FILE"
+                    "recon-surf.log, deep-seg.log, run_stats.log, resource_monitor.json, nipype's "
+                    "reports); give a log itself, or --rule FILE"
                 )
             found += below
         elif path.exists():
@@ -66,6 +69,7 @@ def find(places: Iterable[str]) -> list[Found]:
 
 
 def _below(root: Path) -> Iterator[Found]:
+    reports: list[Path] = []
     for folder, below, files in os.walk(root):
         below.sort()
         here = Path(folder)
@@ -74,9 +78,15 @@ def _below(root: Path) -> Iterator[Found]:
             for patterns in _SETS
         ]
         there = [tuple(paths) for paths in sets if paths]
+        if here.name == "_report" and "report.rst" in files:
+            reports.append(here / "report.rst")
+        monitors = [here / name for name in _MONITORS if name in files]
+        yield from (Found(_name_of(path), (path,)) for path in monitors[:1])
         if there:
             instead = there[1] if len(there) > 1 else ()
             yield Found(_name_of(there[0][0]), there[0], instead)
+    if reports:
+        yield Found(root.resolve().name, tuple(reports))
 
 
 def _name_of(path: Path) -> str:

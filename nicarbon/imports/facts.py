@@ -96,7 +96,7 @@ def imported(logs: Sequence[Log], cpu: Cpu, *, alone: bool = False) -> Imported:
     alone : bool
         Whether nothing else ran on it.
     """
-    invocations = [invocation for log in logs for invocation in log.invocations]
+    invocations = placed(invocation for log in logs for invocation in log.invocations)
     subject = next((log.subject for log in logs if log.subject), "")
     executions, hidden_s = _executions(invocations)
     nodes, edges = _graph(invocations, subject)
@@ -137,7 +137,7 @@ def _of_gpu(logs: Iterable[Log]) -> str:
 # Nodes --------------------------------------------------------------------------------------
 
 
-def _safe(name: str) -> str:
+def _safe(name: str, more: str = "") -> str:
     """Make a name that a node may have: no dots, which part workflows, and no blanks.
 
     Examples
@@ -145,10 +145,28 @@ def _safe(name: str) -> str:
     >>> _safe("Curv .H and .K"), _safe("WM/GM Contrast"), _safe("mri_nu_correct.mni")
     ('Curv_H_and_K', 'WM_GM_Contrast', 'mri_nu_correct_mni')
     """
-    return re.sub(r"[^\w+-]+", "_", name).strip("_")[:120] or "step"
+    return re.sub(rf"[^\w+{re.escape(more)}-]+", "_", name).strip("_ ")[:120] or "step"
+
+
+def placed(invocations: Iterable[Invocation]) -> list[Invocation]:
+    """Put steps of known length and unknown place one after another, after all that have one."""
+    found = list(invocations)
+    at_s = max((s.end_s for i in found for s in i.steps if s.end_s is not None), default=0.0)
+    moved = []
+    for invocation in found:
+        steps = []
+        for step in invocation.steps:
+            if step.elapsed_s is not None and (step.start_s is None or step.end_s is None):
+                first_s, at_s = at_s, at_s + step.elapsed_s
+                step = msgspec.structs.replace(step, start_s=first_s, end_s=at_s)
+            steps.append(step)
+        moved.append(msgspec.structs.replace(invocation, steps=tuple(steps)))
+    return moved
 
 
 def _step_name(invocation: Invocation, step: Step) -> str:
+    if step.node:
+        return ".".join(_safe(part, "[]") for part in step.node.split(".") if part)[:500]
     side = f"_{step.hemisphere}" if step.hemisphere else ""
     return f"{_safe(invocation.command)}.{_safe(step.title)}{side}"
 
@@ -187,7 +205,7 @@ def _graph(
             of_step = [n for n in _nodes_of(invocation, step, subject) if n.name not in nodes]
             nodes |= {node.name: node for node in of_step}
             chain = [node.name for node in of_step]
-            if not chain:
+            if not chain or not invocation.chained:
                 continue
             edges |= dict.fromkeys((name, chain[0]) for name in _before(last, step.hemisphere))
             edges |= dict.fromkeys(pairwise(chain))
@@ -208,8 +226,8 @@ def _before(last: dict[str | None, list[str]], side: str | None) -> list[str]:
 def _nodes_of(invocation: Invocation, step: Step, subject: str) -> Iterator[Node]:
     name = _step_name(invocation, step)
     iterables = (f"_subject_id_{_safe(subject)}",) if subject else ()
-    kind = f"{invocation.command} step"
-    programs = dict.fromkeys(c.program for c in step.commands)
+    kind = step.interface or ("" if step.node else f"{invocation.command} step")
+    programs = dict.fromkeys(c.program for c in step.commands if c.program)
     if not programs or any(not piece.program for piece in cut(step).pieces):
         workflow = name.rpartition(".")[0]
         yield Node(name, workflow, kind, step.program, iterables=iterables)
@@ -358,11 +376,11 @@ def _samples(
 
 
 def _info(host: Host, invocations: Sequence[Invocation], subject: str) -> RunInfo:
-    begun = datetime.fromtimestamp(host.t_unix_ns // NS_PER_S, UTC)
+    begun = datetime.fromtimestamp(max(host.t_unix_ns // NS_PER_S, 0), UTC)
     mark = sha256(f"{host.host} {subject}".encode()).hexdigest()[:6]
     return RunInfo(
-        run_id=f"{begun:%Y%m%d-%H%M%S}_{mark}",
-        t_unix_ns=host.t_unix_ns,
+        run_id=f"{begun:%Y%m%d-%H%M%S}_{mark}" if begun.year > 1970 else f"undated_{mark}",
+        t_unix_ns=host.t_unix_ns if begun.year > 1970 else 0,
         program=", ".join(dict.fromkeys(i.command for i in invocations)),
         engine=IMPORTED,
         nicarbon_version=__version__,

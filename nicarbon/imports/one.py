@@ -86,7 +86,8 @@ def import_one(
         write_folder(folder, done.facts)
     except NicarbonError as error:
         return Outcome(found.name, errors=(str(error),))
-    problems = tuple(f"{found.name}: {problem}" for log in logs for problem in log.problems)
+    said = [f"{found.name}: {problem}" for log in logs for problem in log.problems]
+    problems = tuple(dict.fromkeys(said))
     return Outcome(
         name=found.name,
         folder=str(folder),

@@ -51,7 +51,7 @@ class ReconSurf:
     def read(self, path: Path) -> Log:
         """Read it."""
         problems: list[str] = []
-        found = list(events(lines.lines(path, problems)))
+        found = list(events(lines.lines(path, problems), problems))
         clock = Clock(
             e.stamp.zone for e in found if isinstance(e, Header | Mark | End) and e.stamp
         )

@@ -11,10 +11,20 @@ from nicarbon.errors import LogError
 from nicarbon.logs import lines
 from nicarbon.logs.fastsurfer import DeepSeg, ReconSurf
 from nicarbon.logs.freesurfer import ReconAll
+from nicarbon.logs.nipype_files import Report, ResourceMonitor, RunStats
 from nicarbon.logs.rulefile import builtin_rules
+from nicarbon.logs.slurm import Sacct
 from nicarbon.logs.steps import Log, Reader
 
-READERS: tuple[Reader, ...] = (ReconSurf(), DeepSeg(), ReconAll())
+READERS: tuple[Reader, ...] = (
+    Report(),
+    RunStats(),
+    ResourceMonitor(),
+    Sacct(),
+    ReconSurf(),
+    DeepSeg(),
+    ReconAll(),
+)
 _ANNEX = re.compile(rb"(?:\.git)?/annex/objects/|^version https://git-lfs")
 
 
@@ -45,7 +55,7 @@ def read_log(path: Path, further: Sequence[Reader] = ()) -> Log:
     for reader in readers:
         if reader.knows(path.name, start):
             log = reader.read(path)
-            if not any(invocation.steps for invocation in log.invocations):
+            if reader.name != Report.name and not any(i.steps for i in log.invocations):
                 why = f" ({log.problems[0]})" if log.problems else ""
                 raise LogError(f"{path}: holds no step of {reader.name}{why}")
             return log

@@ -124,7 +124,7 @@ class ReconAll:
     def read(self, path: Path) -> Log:
         """Read it."""
         problems: list[str] = []
-        found = list(events(lines.lines(path, problems)))
+        found = list(events(lines.lines(path, problems), problems))
         return assembled(self.name, found, problems)
 
 

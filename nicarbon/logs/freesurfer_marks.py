@@ -132,7 +132,7 @@ def number(written: str) -> float:
         return float("nan")
 
 
-def events(lines: Iterable[bytes]) -> Iterator[Event]:
+def events(lines: Iterable[bytes], problems: list[str]) -> Iterator[Event]:
     """Yield what is marked in the lines of a log, in their order.
 
     Parameters
@@ -140,6 +140,8 @@ def events(lines: Iterable[bytes]) -> Iterator[Event]:
     lines : iterable of bytes
         Of a ``recon-all.log``, a ``recon-all-status.log``, a ``recon-surf.log``, or of a text
         that holds one (nipype's reports).
+    problems : list of str
+        Gets what is wrong with them.
     """
     reader = _Reader()
     n = 0
@@ -150,6 +152,7 @@ def events(lines: Iterable[bytes]) -> Iterator[Event]:
             yield event
             n += 1
         if n > MOST_MARKS:
+            problems.append(f"more than {MOST_MARKS} marks: the rest is not read")
             return
 
 

@@ -16,6 +16,7 @@ from nicarbon.errors import LogError
 LONGEST = 1 << 16
 _GZIP = b"\x1f\x8b"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_CUT = "its gzip stream is cut or damaged: what follows is lost"
 _UTF8_BOM = b"\xef\xbb\xbf"
 
 
@@ -30,6 +31,15 @@ def head(path: Path, size: int = 1 << 16) -> bytes:
     with _opened(path) as file, contextlib.suppress(EOFError, zlib.error, gzip.BadGzipFile):
         return _to_utf8(file.read(size))
     return b""
+
+
+def whole_lines(path: Path, problems: list[str]) -> Iterator[bytes]:
+    """Yield all of a file's bytes, line by line or in pieces of long lines: see `lines`."""
+    with _opened(path) as file:
+        try:
+            yield from iter(lambda: file.readline(LONGEST), b"")
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            problems.append(_CUT)
 
 
 def lines(path: Path, problems: list[str]) -> Iterator[bytes]:
@@ -51,7 +61,7 @@ def lines(path: Path, problems: list[str]) -> Iterator[bytes]:
         try:
             yield from _lines(file)
         except (EOFError, zlib.error, gzip.BadGzipFile):
-            problems.append("its gzip stream is cut or damaged: what follows is lost")
+            problems.append(_CUT)
         except OSError as error:
             problems.append(f"cannot be read to its end ({error.strerror or error})")
 

@@ -70,6 +70,8 @@ class Step(msgspec.Struct, frozen=True):
         Whether the other hemisphere's step ran in the same time.
     threads : int or None
         The threads that its programs may keep busy; None where the log does not say.
+    node, interface : str
+        Its full name, workflows and all, and its interface, where the log is of nodes.
     """
 
     title: str
@@ -82,6 +84,8 @@ class Step(msgspec.Struct, frozen=True):
     commands: tuple[Command, ...] = ()
     at_once: bool = False
     threads: int | None = None
+    node: str = ""
+    interface: str = ""
 
     @property
     def cpu_s(self) -> float | None:
@@ -111,6 +115,8 @@ class Invocation(msgspec.Struct, frozen=True):
         The threads that it was allowed.
     version : str
         What wrote the log.
+    chained : bool
+        Whether each step waited for the one before it, on its own hemisphere.
     """
 
     command: str
@@ -122,6 +128,7 @@ class Invocation(msgspec.Struct, frozen=True):
     resolution_s: float = 0.0
     threads: int | None = None
     version: str = ""
+    chained: bool = True
 
     @property
     def covered_s(self) -> float:

@@ -5,7 +5,7 @@ from nicarbon.logs.freesurfer_marks import Banner, End, Header, Mark, Seen, Time
 
 
 def found(*lines):
-    return list(events(line.encode() for line in lines))
+    return list(events((line.encode() for line in lines), []))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from nicarbon.logs.formats import read_log
+
+COLUMNS = "JobID|JobName|Elapsed|TotalCPU|Start|End|NodeList|State|AllocCPUS|ConsumedEnergyRaw"
+DAY = "2024-03-05T"
+ROWS = (
+    f"12|recon|02:00:00|1-01:00:00.5|{DAY}09:00:00|{DAY}11:00:00|cn1|COMPLETED|16|720000",
+    f"12.batch|batch|02:00:00|1-01:00:00|{DAY}09:00:00|{DAY}11:00:00|cn1|COMPLETED|16|720000",
+    f"13_4|prep|00:10:00|09:30.250|{DAY}09:00:00|{DAY}09:10:00|cn2|TIMEOUT|2|",
+    f"14|prep|00:00:00|00:00:00|{DAY}09:00:00|Unknown|cn2|RUNNING|2|",
+    f"15|prep|00:05:00|04:00|{DAY}09:00:00|{DAY}09:05:00|cn2|CANCELLED by 500|1|",
+)
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(*rows, columns=COLUMNS):
+        path = tmp_path / "jobs.psv"
+        path.write_text("\n".join((columns, *rows)) + "\n")
+        return read_log(path)
+
+    return read
+
+
+def test_a_job_is_a_step_with_the_cpu_time_that_slurm_counted(read):
+    log = read(*ROWS)
+    found = {s.node: (s.elapsed_s, s.cpu_s, s.outcome, s.threads) for s in log.steps()}
+    assert found == {
+        "recon.12": (7200, 90000.5, "ran", 16),
+        "prep.13_4": (600, 570.25, "failed", 2),
+        "prep.14": (None, None, "ran", 2),
+        "prep.15": (300, 240, "killed", 1),
+    }
+    assert log.hostname == "cn1, cn2"
+    assert log.problems == (
+        "1 job: it has no start or no end yet",
+        "Slurm counted 720000 J on whole nodes, whoever ran there: not used",
+    )
+
+
+def test_lines_that_are_cut_are_counted(read):
+    assert "1 line: not understood" in read(ROWS[0], "12|re").problems
+
+
+def test_columns_may_come_in_any_order(read):
+    log = read(f"{DAY}09:00:00|{DAY}09:01:00|7", columns="Start|End|JobID")
+    (step,) = log.steps()
+    assert (step.node, step.elapsed_s, step.cpu_s) == ("7", 60, None)
