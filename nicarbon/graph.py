@@ -15,6 +15,7 @@ from nicarbon.attribution import SpanEnergy
 from nicarbon.details import GIVEN, detail
 from nicarbon.entities import entities
 from nicarbon.grouping import BY, check, label
+from nicarbon.programs import by_program
 from nicarbon.records import Graph, Node
 from nicarbon.rows import clock_offsets, fold_one, outcome
 
@@ -49,8 +50,9 @@ def executed_graph(
     networkx.DiGraph
         A node's attributes are those of `nicarbon.records.Node`, of `nicarbon.rows.Row`, of
         `nicarbon.details.Detail` and of `nicarbon.entities.Entities`, `outcome` (``missing``
-        where nothing was recorded), `hosts` (names) and `spans`. An element of a
-        MapNode is a node between the MapNode's sources and the MapNode, which collects its
+        where nothing was recorded), `hosts` (names) and `spans`. Where stages inside a node are
+        known, `parts` are its executions cut by them (`nicarbon.run.Run.executed`). An element of
+        a MapNode is a node between the MapNode's sources and the MapNode, which collects its
         result; these edges have ``element=True``, and their number depends on the data.
     """
     by_node: dict[str, list[SpanEnergy]] = defaultdict(list)
@@ -122,7 +124,9 @@ def fold(
     key : str or callable
         A node attribute whose value names the group, ``node``, or ``host``; or a function of name
         and attributes. A node that was executed on several hosts counts in each, with what it
-        used there; its dependencies are those of the last.
+        used there; its dependencies are those of the last. So does a monolith in the stages of
+        its programs, and any node in its programs; its dependencies are those of its own stage,
+        or of the program that used most.
 
     Returns
     -------
@@ -130,7 +134,8 @@ def fold(
         Groups in the order in which their nodes began. A group's attributes are those of
         `nicarbon.rows.Row`, with `n_missing` and `nodes`, the names folded into it. An edge has
         `n_dependencies`, the edges of the graph that it stands for; those inside a group, and
-        those of MapNode elements, are in none.
+        those of MapNode elements, are in none. The graph's attribute `group_of` has the group of
+        each node's dependencies.
 
     Raises
     ------
@@ -146,7 +151,7 @@ def fold(
         for group, spans in _parts(graph, name, data, key):
             groups[group].append((name, data, spans))
             group_of[name] = group  # of several hosts the last, which made the result
-    result = nx.DiGraph()
+    result = nx.DiGraph(group_of=group_of)
     for group, parts in sorted(groups.items(), key=lambda item: _began(item[1], offsets)):
         result.add_node(group, **_group(group, parts, offsets))
     counts = Counter(
@@ -176,6 +181,10 @@ def _parts(
         return [(key(name, data), data["spans"])]
     if key == "node":
         return [(name, data["spans"])]
+    if key == "stage" and data.get("parts"):
+        return _grouped(data["parts"], data["stage"])
+    if key == "program" and any(span.split for span in data["spans"]):
+        return _grouped(by_program(data["spans"]), "")
     if key != "host" or not data["spans"]:
         return [(label(key, data.get(key)), data["spans"])]
     by_host: dict[str, list[SpanEnergy]] = defaultdict(list)
@@ -184,6 +193,17 @@ def _parts(
         # Taken out and put back, so that the host of the last execution comes last.
         by_host[span.host] = [*by_host.pop(span.host, []), span]
     return [(graph.graph["host_names"][host], spans) for host, spans in by_host.items()]
+
+
+def _grouped(parts: Iterable[SpanEnergy], own: str) -> list[tuple[str, Sequence[SpanEnergy]]]:
+    """Return parts of executions by what they are part of: a node's own group is the last."""
+    groups: dict[str, list[SpanEnergy]] = defaultdict(list)
+    for part in parts:
+        groups[part.part or own].append(part)
+    return sorted(
+        groups.items(),
+        key=lambda item: (item[0] == own, fsum(part.energy_j or 0.0 for part in item[1])),
+    )
 
 
 def _began(parts: Sequence[_Part], offsets: Mapping[str, float]) -> float:
@@ -208,7 +228,7 @@ def _group(group: str, parts: Sequence[_Part], offsets: Mapping[str, float]) -> 
 def _grams(data: Mapping[str, Any], spans: Sequence[SpanEnergy]) -> float | None:
     """Return the grams of some of a node's executions: its own, shared by their energy."""
     grams: float | None = data["carbon_g"]
-    if grams is None or len(spans) == len(data["spans"]):
+    if grams is None or spans is data["spans"]:
         return grams
     known = [span.energy_j for span in spans if span.energy_j is not None]
     if not known:

@@ -17,7 +17,7 @@ from nicarbon.printable import clean
 
 Scalar: TypeAlias = str | int | float | bool
 # Records of executions: `nicarbon.open(...).graph` has them, other programs have the rest.
-_LEFT_OUT = ("spans",)
+_LEFT_OUT = ("spans", "parts")
 
 
 def exported(graph: nx.DiGraph, about: Mapping[str, Scalar | None] | None = None) -> nx.DiGraph:

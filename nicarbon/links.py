@@ -36,7 +36,7 @@ def handed_on(graph: nx.DiGraph, footprint: nx.DiGraph) -> nx.DiGraph:
         the dependencies that lead there. The graph's attribute `note` says so, where that leaves
         any arrow out. The footprint itself where nodes that hand on form a circle.
     """
-    stage = dict(graph.nodes(data="stage"))
+    stage = footprint.graph["group_of"]
     passing = graph.subgraph(name for name in graph if stage[name] == ENGINE)
     if not nx.is_directed_acyclic_graph(passing):
         return footprint

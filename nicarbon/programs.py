@@ -75,6 +75,25 @@ def by_stage(
     return found
 
 
+def inside(
+    spans: Iterable[SpanEnergy],
+    stage_of: Mapping[str, str],
+    wholes: Container[str],
+    of_program: Callable[[str], str | None],
+) -> dict[str, dict[str, list[SpanEnergy]]]:
+    """Return the programs in each node in each stage, as parts of executions.
+
+    Parameters are those of `by_stage`; an execution in which nothing was seen is there whole.
+    """
+    found: dict[str, dict[str, list[SpanEnergy]]] = defaultdict(lambda: defaultdict(list))
+    for span in spans:
+        own, is_cut = stage_of[span.node], span.node in wholes or span.map_node in wholes
+        for part in cut(span, lambda program: program):
+            stage = (of_program(part.part) if is_cut else None) or own
+            found[stage][span.node].append(part)
+    return found
+
+
 def _cut_by_stage(
     span: SpanEnergy, own: str, of_program: Callable[[str], str | None]
 ) -> list[SpanEnergy]:

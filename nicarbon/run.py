@@ -31,7 +31,7 @@ from nicarbon.errors import PriceError
 from nicarbon.grouping import check, label
 from nicarbon.history import Queue, queue, with_history
 from nicarbon.notes import divided_notes, ending, is_known, notes
-from nicarbon.programs import Told, by_program, by_stage, told
+from nicarbon.programs import Told, by_program, by_stage, inside, told
 from nicarbon.reader import read_run
 from nicarbon.records import Graph, Node, RunFacts
 from nicarbon.rows import Row, clock_offsets, fold, fold_one
@@ -194,6 +194,10 @@ class Run:
             graph = executed_graph(self._graph, stages, self.attribution.spans, labels)
             for node in graph.nodes.values():
                 node["carbon_g"] = carbon_g(node["energy_j"], self.chosen_price)
+            for part in self.parts("stage", stages_file):
+                if part.part:
+                    node = graph.nodes[part.node]
+                    node["parts"] = (*node.get("parts", ()), part)
             self._executed = state, frozen(graph)
         return self._executed[1]
 
@@ -470,6 +474,15 @@ class Run:
             wholes = set(rules.wholes(self._graph))
             return by_stage(spans, self.stage_of(rules), wholes, rules.of_program)
         return spans
+
+    def inside(
+        self, stages_file: str | Path | None = None
+    ) -> dict[str, dict[str, list[SpanEnergy]]]:
+        """Return the programs in each node in each stage: see `nicarbon.programs.inside`."""
+        rules = self.rules(stages_file)
+        wholes = set(rules.wholes(self._graph))
+        spans = self.attribution.spans
+        return inside(spans, self.stage_of(rules), wholes, rules.of_program)
 
     def _programs(self) -> dict[str, tuple[Row, ...]]:
         """Return the programs of each node in which some were seen."""

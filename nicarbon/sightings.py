@@ -22,8 +22,10 @@ from nicarbon.units import NS_PER_S
 # simulated draws of 2 to 20 programs; what is left is for looks that do not weigh the same.
 _SPREAD = 0.75
 _MEAN_DEVIATION = sqrt(2 / pi)  # of a normal distribution, in standard deviations
-# Shares within a stretch of time are a ratio, which fewer looks would bias.
+# Shares within a stretch of time are a ratio, which few looks would bias where looks divide more
+# than a small part of it.
 _LOOKS = 10
+_SMALL = 0.2
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -129,14 +131,20 @@ def _joined(found: Sequence[tuple[int, Sightings]]) -> list[Stretch]:
     joined: list[Stretch] = []
     for t_ns, seen in found:
         here = Stretch(t_ns, seen.n, seen.programs)
-        if joined and 0 < joined[-1].n < _LOOKS:
+        if joined and _is_thin(joined[-1]):
             joined[-1] = _both(joined[-1], here)
         else:
             joined.append(here)
-    if len(joined) > 1 and 0 < joined[-1].n < _LOOKS:
+    if len(joined) > 1 and _is_thin(joined[-1]):
         last = joined.pop()
         joined[-1] = _both(joined[-1], last)
     return joined
+
+
+def _is_thin(part: Stretch) -> bool:
+    """Tell whether too few looks would divide too much."""
+    met_s = fsum(met for _, met, _ in part.programs.values())
+    return part.n < _LOOKS and met_s > _SMALL * _seen_s(part.programs)
 
 
 def _both(first: Stretch, second: Stretch) -> Stretch:

@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from nicarbon.accounts import METHODS
 from nicarbon.attribution import SpanEnergy
 from nicarbon.critical import CriticalPath
 from nicarbon.hosttime import HostTime
 from nicarbon.notes import count
 from nicarbon.power import Power, power_over_time
 from nicarbon.reports.cells import clean, format_energy_of, format_range, format_share
-from nicarbon.rows import Row, clock_offsets, energy_range
+from nicarbon.rows import clock_offsets, energy_range
 from nicarbon.run import Summary
 from nicarbon.units import NS_PER_S, format_duration
 
@@ -185,41 +186,68 @@ def _power(host: int, power: Power, shift_s: float) -> dict[str, Any]:
 
 
 def energy_tree(
-    summary: Summary, nodes: Summary, stage_of: Mapping[str, str]
+    summary: Summary, inside: Mapping[str, Mapping[str, Sequence[SpanEnergy]]]
 ) -> list[dict[str, Any]]:
-    """Return stages and their nodes as a tree for a treemap, areas in joules.
+    """Return stages, their nodes and the programs in these as a tree for a treemap.
 
-    A leaf or branch has ``name``, ``value`` and ``text``, a branch ``children``: whatever a node
-    is divided into later goes one level deeper in the same form.
+    A leaf or branch has ``name``, ``value`` in joules and ``text``, a branch ``children``.
 
     Parameters
     ----------
-    summary, nodes : Summary
-        Of the run by stage, and by node.
-    stage_of : mapping
-        Stage by node.
+    summary : Summary
+        Of the run by stage.
+    inside : mapping
+        Programs by node by stage, from `nicarbon.run.Run.inside`.
     """
-    of_stage: dict[str, list[Row]] = defaultdict(list)
-    for row in nodes.rows:
-        if row.energy_j:
-            of_stage[stage_of[row.name]].append(row)
     total_j = summary.total.energy_j
     return [
         _branch(row.name, row.energy_j, row.method, total_j)
-        | {"stage": place, "children": _leaves(of_stage[row.name], total_j)}
+        | {"stage": place, "children": _nodes(inside.get(row.name, {}), total_j)}
         for place, row in enumerate(summary.rows)
         if row.energy_j
     ]
 
 
-def _leaves(rows: Sequence[Row], total_j: float | None) -> list[dict[str, Any]]:
-    leaves = [_branch(r.name, r.energy_j, r.method, total_j) for r in rows[:N_LEAVES]]
-    rest = rows[N_LEAVES:]
-    if rest:
-        rest_j = fsum(row.energy_j or 0.0 for row in rest)
-        name = count(len(rest), "smaller node")
-        leaves.append(_branch(name, rest_j, rest[0].method, total_j))
+def _nodes(
+    nodes: Mapping[str, Sequence[SpanEnergy]], total_j: float | None
+) -> list[dict[str, Any]]:
+    leaves = _leaves(nodes, "node", total_j)
+    for leaf, (_, parts) in zip(leaves, _largest(nodes), strict=False):
+        programs: dict[str, list[SpanEnergy]] = defaultdict(list)
+        for part in parts:
+            programs[part.part].append(part)
+        if len(programs) > 1:
+            leaf["children"] = _leaves(programs, "program", total_j)
     return leaves
+
+
+def _largest(
+    groups: Mapping[str, Sequence[SpanEnergy]],
+) -> list[tuple[str, Sequence[SpanEnergy]]]:
+    """Return the groups that have energy, the most first."""
+    found = ((name, _energy_j(parts), parts) for name, parts in groups.items())
+    largest = sorted((-energy_j, name, parts) for name, energy_j, parts in found if energy_j)
+    return [(name, parts) for _, name, parts in largest]
+
+
+def _energy_j(parts: Iterable[SpanEnergy]) -> float:
+    return fsum(part.energy_j or 0.0 for part in parts)
+
+
+def _leaves(
+    groups: Mapping[str, Sequence[SpanEnergy]], what: str, total_j: float | None
+) -> list[dict[str, Any]]:
+    shown = _largest(groups)
+    rest = [part for _, parts in shown[N_LEAVES:] for part in parts]
+    named = shown[:N_LEAVES]
+    if rest:
+        named.append((count(len(shown) - N_LEAVES, f"smaller {what}"), rest))
+    return [_branch(name, _energy_j(parts), _method(parts), total_j) for name, parts in named]
+
+
+def _method(parts: Iterable[SpanEnergy]) -> str | None:
+    methods = (part.method for part in parts if part.energy_j is not None)
+    return max(methods, key=METHODS.index, default=None)
 
 
 def _branch(

@@ -30,6 +30,7 @@ from nicarbon.reports.cells import (
     format_share,
     pricing_command,
     sum_line,
+    told_line,
     unclassified,
 )
 from nicarbon.reports.colours import ink_on
@@ -88,6 +89,9 @@ class Page(msgspec.Struct, frozen=True):
     nodes: Table
     n_nodes: int
     by_node: str
+    programs: Table | None
+    told: str
+    by_program: str
     by_slack: str
     path_table: Table | None
     time_table: Table | None
@@ -125,7 +129,8 @@ def gather(run: Run, stages_file: str | Path | None = None, command: str = "") -
     names = _stages(summary, found)
     colours = stage_colours(names)
     ids = {name: f"stage-{i}" for i, name in enumerate(names)}
-    shares = _shares(summary, spans, stage_of)
+    parts = run.parts("stage", stages_file)
+    shares = _shares(summary, parts, stage_of)
     times = host_times(run.facts)
     of_node: dict[str, list[SpanEnergy]] = defaultdict(list)
     for span in spans:
@@ -134,6 +139,7 @@ def gather(run: Run, stages_file: str | Path | None = None, command: str = "") -
     carbon, carbon_range = _carbon(summary)
     total = summary.total
     where = shlex.quote(summary.path)
+    told = summary.told
     return Page(
         run_id=summary.run_id,
         program=run.facts.info.program or summary.run_id,
@@ -160,6 +166,9 @@ def gather(run: Run, stages_file: str | Path | None = None, command: str = "") -
         nodes=tables.node_table(nodes, of_node, stage_of, colours),
         n_nodes=len(nodes.rows),
         by_node=f"nicarbon summary {where} --by node --format tsv{command}",
+        programs=tables.program_table(run.summary("program", stages_file)) if told else None,
+        told=told_line(told) if told else "",
+        by_program=f"nicarbon summary {where} --by program --format tsv{command}",
         by_slack=f"nicarbon bottleneck {where} --format json{command}",
         path_table=tables.path_table(found.critical_path, colours) if has_path else None,
         time_table=tables.time_table(found.critical_path) if has_path else None,
@@ -175,7 +184,9 @@ def gather(run: Run, stages_file: str | Path | None = None, command: str = "") -
         sensors=tables.sensor_table(summary),
         hosts=tables.host_table(summary, {h: t.header for h, t in times.items() if t.header}),
         software=_software(run),
-        chart_data=_chart_data(run, summary, nodes, found, times, stage_of, colours),
+        chart_data=_chart_data(
+            run, summary, found, times, stage_of, colours, run.inside(stages_file)
+        ),
         ids=ids,
         time_bottlenecks=tuple(r.stage for r in found.stages if r.group in ("both", "time")),
     )
@@ -214,7 +225,7 @@ def _shares(
 ) -> dict[str, Share]:
     of_stage: dict[str, list[SpanEnergy]] = defaultdict(list)
     for span in spans:
-        of_stage[stage_of[span.node]].append(span)
+        of_stage[span.part or stage_of[span.node]].append(span)
     shares = {}
     for row in summary.rows:
         found = share_range(of_stage[row.name], spans) if row.energy_j is not None else None
@@ -324,11 +335,11 @@ def _software(run: Run) -> tuple[tuple[str, str], ...]:
 def _chart_data(
     run: Run,
     summary: Summary,
-    nodes: Summary,
     found: Bottlenecks,
     times: Mapping[str, HostTime],
     stage_of: Mapping[str, str],
     colours: Mapping[str, str],
+    inside: Mapping[str, Mapping[str, Sequence[SpanEnergy]]],
 ) -> dict[str, Any]:
     stages = list(colours)
     return {
@@ -339,5 +350,5 @@ def _chart_data(
         "timeline": charts.timeline(
             summary, run.attribution.spans, times, found.critical_path, stage_of, stages
         ),
-        "tree": charts.energy_tree(summary, nodes, stage_of),
+        "tree": charts.energy_tree(summary, inside),
     }

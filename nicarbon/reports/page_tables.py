@@ -173,6 +173,24 @@ def node_table(
     )
 
 
+def program_table(summary: Summary) -> Table:
+    """Return the programs that used most, of all nodes together.
+
+    Parameters
+    ----------
+    summary : Summary
+        By program.
+    """
+    is_priced = summary.price is not None
+    titles = ["energy", "range", *(["CO2e"] if is_priced else []), "share", "CPU time", "duration"]
+    return Table(
+        "Programs that used most",
+        (*_columns(["program", *titles, "nodes"]), Column("method", "word")),
+        tuple(tuple(_row(row, summary.total, is_priced)) for row in most_used(summary.rows)),
+        is_sortable=True,
+    )
+
+
 def most_used(rows: Iterable[Row]) -> list[Row]:
     """Return the rows that used most, those without energy by their CPU time."""
     return sorted(rows, key=lambda row: (-(row.energy_j or 0.0), -row.cpu_s, row.name))[:N_NODES]

@@ -350,6 +350,40 @@ def test_a_monolith_counts_in_the_stages_of_its_programs(run_folders):
     assert note.startswith("1 node runs several stages: its energy is divided among them")
 
 
+def test_the_footprint_has_the_same_stages(run_folders):
+    graph = Graph(
+        "wf",
+        "Linear",
+        (*RECON.nodes, *(Node(f"wf.{name}", "wf", stage=name) for name in ("before", "after"))),
+        (("wf.before", "wf.recon"), ("wf.recon", "wf.after")),
+    )
+    split = run_folders.split(mri_ca_register=(0.75, 60), mris_sphere=(0.25, 20))
+    spans = [
+        run_folders.span("wf.before", 0, 1),
+        run_folders.span("wf.recon", 1, 9, 100.0, split=split),
+        run_folders.span("wf.after", 9, 10),
+    ]
+    run = run_folders.run(spans, graph=graph)
+    rows = {row.name: row.energy_j for row in run.summary().rows}
+    assert dict(run.footprint.nodes(data="energy_j")) == rows
+    assert rows["registration"] == 75.0
+    # What a monolith depends on, and what depends on it, does so by its own stage.
+    arrows = {("before", "surface reconstruction"), ("surface reconstruction", "after")}
+    assert set(run.footprint.edges) == set(run.handed_on().edges) == arrows
+    assert set(run.handed_on()) == set(rows)
+    by_program = dict(run.folded("program").nodes(data="energy_j"))
+    assert by_program == {"mri_ca_register": 75.0, "mris_sphere": 25.0, "no program": 20.0}
+
+
+def test_grams_of_a_monolith_follow_its_energy(run_folders, tmp_path):
+    run = monolith(run_folders, mri_ca_register=(0.75, 60), mris_sphere=(0.25, 20))
+    run.path = tmp_path
+    run.price(intensity=360.0)
+    grams = {row.name: row.carbon_g for row in run.summary().rows}
+    assert grams == pytest.approx({"registration": 0.0075, "surface reconstruction": 0.0025})
+    assert dict(run.footprint.nodes(data="carbon_g")) == pytest.approx(grams)
+
+
 def test_a_monolith_whose_programs_were_not_seen_is_counted_in_one_stage(run_folders):
     summary = monolith(run_folders).summary("stage")
     assert [row.name for row in summary.rows] == ["surface reconstruction"]

@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from nicarbon.records import Graph, Node
 from nicarbon.reports.page_charts import N_LEAVES
 from nicarbon.reports.page_facts import gather
 from nicarbon.run import Run
@@ -97,6 +98,29 @@ def test_the_tree_is_stages_and_nodes_by_energy(run_folders):
         ("brain extraction", 10.0, "10 J, 25.0 %"),
     ]
     assert [leaf["name"] for leaf in tree[0]["children"]] == ["wf.fast"]
+
+
+def test_programs_are_in_their_node_in_their_stage(run_folders):
+    split = run_folders.split(mri_ca_register=(0.5, 50), mris_sphere=(0.3, 30), tcsh=(0.2, 20))
+    whole = run_folders.span("wf.recon", 0, 9, 100.0, split=split)
+    strip = run_folders.span("wf.strip", 9, 10, 10.0, split=run_folders.split(bet=(1.0, 9)))
+    recon = Node("wf.recon", "wf", "nipype.interfaces.freesurfer.preprocess.ReconAll")
+    graph = Graph("wf", "Linear", (*run_folders.GRAPH.nodes, recon), ())
+    tree = data(run_folders.run([whole, strip], graph=graph))["tree"]
+
+    def inside(branch):
+        return {leaf["name"]: leaf["value"] for leaf in branch.get("children", ())}
+
+    assert {branch["name"]: inside(branch) for branch in tree} == {
+        "registration": {"wf.recon": 50.0},
+        "surface reconstruction": {"wf.recon": 50.0},
+        "brain extraction": {"wf.strip": 10.0},
+    }
+    assert [inside(branch["children"][0]) for branch in tree] == [
+        {},  # one program is its node
+        {"mris_sphere": 30.0, "tcsh": 20.0},
+        {},
+    ]
 
 
 def test_many_small_nodes_are_one_leaf_and_their_energy_is_kept(run_folders):

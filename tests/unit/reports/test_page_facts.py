@@ -75,3 +75,25 @@ def test_graphs_that_contradict_each_other_have_no_path_and_still_a_page(run_fol
     assert any("contradict each other" in note for note in page.path_notes)
     assert len(page.stages.rows) == 1
     assert page.answers[2].short == "Not known"
+
+
+def test_programs_are_shown_where_they_were_seen(run_folders):
+    blind = run_folders.span("wf.fast", 2, 4, 10.0)
+    page = gather(run_folders.run([blind]))
+    assert (page.programs, page.told) == (None, "")
+    split = run_folders.split(bet=(0.75, 30), sh=(0.25, 10))
+    page = gather(run_folders.run([run_folders.span("wf.strip", 0, 2, 30.0, split=split), blind]))
+    assert [row[0].text for row in page.programs.rows] == ["bet", "(not seen)", "sh"]
+    assert page.told.startswith("programs: 40 looks")
+    assert page.told.endswith("in 1 node none was seen at work (10 J)")
+
+
+def test_a_monoliths_share_is_in_the_stages_of_its_programs(run_folders):
+    split = run_folders.split(mri_ca_register=(0.5, 50), mris_sphere=(0.5, 50))
+    node = Node("wf.recon", "wf", "nipype.interfaces.freesurfer.preprocess.ReconAll")
+    whole = run_folders.span("wf.recon", 0, 9, 100.0, split=split)
+    page = gather(run_folders.run([whole], graph=Graph("wf", "Linear", (node,), ())))
+    assert [(s.name, s.width) for s in page.by_energy] == [
+        ("registration", pytest.approx(50)),
+        ("surface reconstruction", pytest.approx(50)),
+    ]
