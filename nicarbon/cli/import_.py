@@ -28,9 +28,9 @@ from nicarbon.units import format_duration
 _EXAMPLES = """\
 examples:
   nicarbon import subjects/bert/scripts/recon-all.log --cpu "Xeon Gold 6148"
-  nicarbon import subjects/bert                      FreeSurfer's or FastSurfer's logs of a subject
+  nicarbon import subjects/bert                      FreeSurfer's or FastSurfer's of a subject
   nicarbon import SUBJECTS_DIR -o runs               of all: a run folder each in runs/
-  nicarbon import WORKING_DIR                        what nipype left of fMRIPrep or another workflow
+  nicarbon import WORKING_DIR                        what nipype left of fMRIPrep or others
   nicarbon import jobs.psv                           sacct --parsable2 of Slurm
   nicarbon import pipeline.log --rule mine.toml      any other log, by a rule file
 

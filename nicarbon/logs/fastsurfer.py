@@ -46,7 +46,9 @@ class ReconSurf:
 
     def knows(self, name: str, start: bytes) -> bool:
         """Tell whether it is one."""
-        return start.lstrip().startswith(b"Log file for recon-surf")
+        # One that was cut at its head still has FreeSurfer's commands.
+        is_named = name.startswith("recon-surf") and b"mri_" in start
+        return is_named or start.lstrip().startswith(b"Log file for recon-surf")
 
     def read(self, path: Path) -> Log:
         """Read it."""
