@@ -45,6 +45,8 @@ from nicarbon.units import NS_PER_S
 PART = "part of a host"
 ASSUMED = "not in the log: assumed from wall time and threads"
 # Invocations that follow each other so closely are one session: scripts call recon-all in a row.
+# Nobody else's time is known: rounding must not leave any, so the host was busy a hair less.
+_NOBODY_ELSE = 1 - 1e-9
 _PAUSE_S = 60.0
 # The log's own clock begins here, so that instants are small and positive.
 _BEGIN_S = 1.0
@@ -289,7 +291,6 @@ def _files(
     """Return the records of each session: nothing is known of the host between two."""
     node_files, sample_files = [], []
     ahead_ns = host.t_unix_ns - host.t_monotonic_ns
-    busy_s = 0.0
     for n, (first_s, last_s) in enumerate(_sessions(executions, _PAUSE_S)):
         key = f"{host.host}-{n + 1}-0"
         inside = [e for e in executions if first_s <= e.piece.start_s <= last_s]
@@ -307,8 +308,7 @@ def _files(
         )
         process = Process(host.host, host.hostname, n + 1, 0, key, key)
         node_files.append(NodeFile(process, tuple(lines)))
-        samples = tuple(_samples(inside, marks, zero_s, ahead_ns, busy_s, killed))
-        busy_s = samples[-1].busy_cpu_s
+        samples = tuple(_samples(inside, marks, zero_s, ahead_ns, killed))
         gone = tuple(Gone(span, _ns(e.piece.end_s - zero_s)) for span, e in killed.items())
         close = Close(marks[1], "the log ends")
         sample_files.append(SampleFile(header, samples, gone, close))
@@ -344,7 +344,6 @@ def _samples(
     marks: tuple[int, int],
     zero_s: float,
     ahead_ns: int,
-    busy_s: float,
     killed: dict[str, Execution],
 ) -> Iterator[Sample]:
     """Yield a sample wherever the host's busy time changes its slope."""
@@ -361,7 +360,7 @@ def _samples(
             slopes[last_ns] = slopes.get(last_ns, 0.0) - slope
         else:
             jumps[first_ns] = jumps.get(first_ns, 0.0) + piece.cpu_s
-    slope, before_ns = 0.0, instants[0]
+    slope, before_ns, busy_s = 0.0, instants[0], 0.0
     for t_ns in instants:
         busy_s += max(slope, 0.0) * (t_ns - before_ns)
         used = {
@@ -369,7 +368,7 @@ def _samples(
             for span, e in killed.items()
             if _ns(e.piece.end_s - zero_s) == t_ns
         }
-        yield Sample(t_ns, t_ns + ahead_ns, busy_s, {}, spans=used)
+        yield Sample(t_ns, t_ns + ahead_ns, busy_s * _NOBODY_ELSE, {}, spans=used)
         busy_s += jumps.get(t_ns, 0.0)
         slope += slopes.get(t_ns, 0.0)
         before_ns = t_ns

@@ -230,9 +230,10 @@ def _opened(header: Header, clock: Clock) -> _Run:
 def _matched(found: list[Event]) -> dict[int, int]:
     """Return which end belongs to which header, by their positions.
 
-    An end names its start, else it belongs to the last header before it. What stays without an end
-    was killed.
+    An end names its start, else it belongs to the last header before it; of two hemispheres at
+    once, to the one that begins anew next. What stays without an end was killed.
     """
+    sides = _sides(found)
     open_headers: list[int] = []
     ends: dict[int, int] = {}
     for i, event in enumerate(found):
@@ -240,12 +241,34 @@ def _matched(found: list[Event]) -> dict[int, int]:
             open_headers.append(i)
         elif isinstance(event, End) and open_headers:
             near = [h for h in open_headers if _is_start(found[h], event)] or open_headers
-            chosen = near[0] if _are_sides(found[h] for h in near) else near[-1]
+            at_once = None not in (own := [sides.get(h) for h in near]) and len(set(own)) == len(
+                own
+            )
+            chosen = near[0] if at_once and event.started is not None else near[-1]
+            following = next((h for h in sides if h > i), None)
+            if at_once and event.started is None and following is not None:
+                again = [h for h in near if sides[h] == sides[following]]
+                chosen = again[0] if again else chosen
             ends[chosen] = i
             open_headers.remove(chosen)
-            if event.started is None:
+            if event.started is None and not at_once:
                 open_headers = [h for h in open_headers if h > chosen]
     return ends
+
+
+def _sides(found: Iterable[Event]) -> dict[int, str | None]:
+    """Return the hemisphere of each header's invocation: by its command line or first step."""
+    sides: dict[int, str | None] = {}
+    waiting: list[int] = []
+    for i, event in enumerate(found):
+        if isinstance(event, Header):
+            sides[i] = event.hemisphere
+            waiting += [] if event.hemisphere else [i]
+        elif isinstance(event, Mark) and waiting:
+            sides[waiting.pop(0)] = event.hemisphere
+        elif isinstance(event, End):
+            waiting.clear()
+    return sides
 
 
 def _is_start(header: Event, end: End) -> bool:
@@ -253,12 +276,6 @@ def _is_start(header: Event, end: End) -> bool:
     if not isinstance(header, Header) or header.stamp is None or end.started is None:
         return False
     return -_SLACK_S <= header.stamp.local_s - end.started.local_s <= 60
-
-
-def _are_sides(headers: Iterable[Event]) -> bool:
-    """Tell whether they are of different hemispheres: then none was killed for the other."""
-    sides = [header.hemisphere for header in headers if isinstance(header, Header)]
-    return None not in sides and len(set(sides)) == len(sides)
 
 
 def _of(live: list[_Run], hemisphere: str | None) -> _Run:

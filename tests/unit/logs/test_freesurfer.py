@@ -262,3 +262,38 @@ def test_no_text_crashes_the_reader(tmp_path_factory, lines):
     for found in log.steps():
         assert found.elapsed_s is None or found.elapsed_s >= 0
         assert found.title
+
+
+def test_two_status_logs_in_one_are_told_apart_by_who_begins_anew(read):
+    day = "Tue Mar  5 {} EST 2024"
+
+    def begin(*stamps):
+        return ["#New# invocation of recon-all", "status file for recon-all", *stamps]
+
+    def end(at):
+        return [f"recon-all -s x finished without error at {day.format(at)}"]
+
+    def mark(title, at):
+        return [f"#@# {title} {day.format(at)}"]
+
+    text = [
+        *begin(day.format("09:00:00")),
+        *mark("QSphere lh", "09:00:00"),
+        *begin(day.format("09:00:01")),
+        *mark("QSphere rh", "09:00:01"),
+        *end("09:02:00"),  # of the right one, which begins anew
+        *begin(day.format("09:02:05")),
+        *mark("Fix Topology rh", "09:02:05"),
+        *end("09:03:00"),  # of the left one
+        *begin(day.format("09:03:10")),
+        *mark("Smooth2 lh", "09:03:10"),
+        *end("09:03:20"),
+        *end("09:05:05"),
+    ]
+    found = {(s.title, s.hemisphere): s.elapsed_s for s in read("\n".join(text)).steps()}
+    assert found == {
+        ("QSphere", "lh"): 180,
+        ("QSphere", "rh"): 119,
+        ("Fix Topology", "rh"): 180,
+        ("Smooth2", "lh"): 10,
+    }
