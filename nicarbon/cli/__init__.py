@@ -21,6 +21,7 @@ from nicarbon.errors import NicarbonError
 
 VERBS = {
     "run": "run a pipeline with every node metered",
+    "container": "run a pipeline that is in an image without nicarbon",
     "import": "make run folders of logs, of runs that were never metered",
     "summary": "show where the energy of runs went",
     "price": "say how many grams of CO2 equivalent runs emitted",
@@ -39,6 +40,7 @@ examples:
   nicarbon run workflows/structural.py     meter every node of a nipype script, unedited
   nicarbon run fmriprep BIDS OUT participant
   nicarbon run -- recon-all -s bert -all   meter any other command as one node
+  nicarbon container fmriprep.sif -- fmriprep BIDS OUT participant
   nicarbon import SUBJECTS_DIR --cpu "Xeon Gold 6148" -o runs
                                            the same of FreeSurfer's logs, for runs long past
   nicarbon summary nicarbon-runs/*         where the energy went, per stage

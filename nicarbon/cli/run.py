@@ -6,8 +6,8 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import sys
 
+from nicarbon.cli import sampling
 from nicarbon.engines import command
 from nicarbon.engines.python import NotAPythonProgramError, Program
 from nicarbon.errors import NicarbonError, RunFolderError
@@ -31,19 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.usage = "nicarbon run [options] (SCRIPT | -m MODULE | COMMAND | -- COMMAND) [ARGS ...]"
     parser.epilog = _EPILOG
-    parser.add_argument(
-        "-o",
-        "--run-dir",
-        metavar="RUN_DIR",
-        help="the run folder, new or empty (default: nicarbon-runs/<UTC time>_<short id>)",
-    )
-    parser.add_argument(
-        "--interval",
-        type=_seconds,
-        metavar="S",
-        help="seconds between two samples (default: 1, after five minutes 10); accuracy does "
-        "not depend on it",
-    )
+    sampling.add_options(parser)
     parser.add_argument(
         "--stages", metavar="FILE", help="your own stage rules (TOML), tried before the built-in"
     )
@@ -51,24 +39,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--bids",
         metavar="OUT",
         help="at the end, write OUT/nicarbon as a BIDS derivative; see: nicarbon bids --help",
-    )
-    parser.add_argument(
-        "--progress",
-        choices=("auto", "lines", "none"),
-        default="auto",
-        help="what is shown on standard error while it runs (default: a live line on a "
-        "terminal, plain lines elsewhere)",
-    )
-    parser.add_argument(
-        "--host-root",
-        metavar="DIR",
-        help="where the host's /sys and /proc are found, for sensors bound into a container",
-    )
-    parser.add_argument(
-        "--replay",
-        metavar="FILE",
-        help="play back the samples-*.jsonl of a recorded run; of a packed one, after "
-        "'nicarbon gather RUN --unpack DIR'",
     )
     parser.add_argument(
         "-m", dest="module", nargs=argparse.REMAINDER, help="run a module, as python -m does"
@@ -97,11 +67,12 @@ def run(args: argparse.Namespace) -> int:
         program = None if external else Program(arguments)
     except NotAPythonProgramError as error:
         raise NicarbonError(str(error)) from None
+    sampler_args = sampling.options(args)
     _check_files(args)
     name = program.name if program else os.path.basename(arguments[0])
     engine = "nipype" if program else "command"
     try:
-        session = Session(args.run_dir, name, engine, _sampler_args(args))
+        session = Session(args.run_dir, name, engine, sampler_args)
     except SessionError as error:
         raise RunFolderError(str(error)) from None
     session.start()
@@ -133,11 +104,8 @@ def _execute(arguments: list[str], session: Session) -> int:
 
 def _check_files(args: argparse.Namespace) -> None:
     """Refuse a missing file before anything runs, not after hours."""
-    for option, path in (("--replay", args.replay), ("--stages", args.stages)):
-        if path is not None and not os.path.isfile(path):
-            raise NicarbonError(f"{option}: there is no file {path}")
-    if args.host_root is not None and not os.path.isdir(args.host_root):
-        raise NicarbonError(f"--host-root: there is no folder {args.host_root}")
+    if args.stages is not None and not os.path.isfile(args.stages):
+        raise NicarbonError(f"--stages: there is no file {args.stages}")
     if args.stages is not None:
         from nicarbon.stages import StageRules
 
@@ -146,20 +114,6 @@ def _check_files(args: argparse.Namespace) -> None:
         from nicarbon.reports.bids import target
 
         target(args.bids)
-
-
-def _sampler_args(args: argparse.Namespace) -> list[str]:
-    options = []
-    if args.interval is not None:
-        options += ["--interval", str(args.interval)]
-    if args.host_root is not None:
-        options += ["--host-root", os.path.abspath(args.host_root)]
-    if args.replay is not None:
-        options += ["--replay", os.path.abspath(args.replay)]
-    if args.progress != "none":
-        live = args.progress == "auto" and sys.stderr.isatty()
-        options += ["--progress", "tty" if live else "lines"]
-    return options
 
 
 def _report(session: Session, stages: str | None) -> None:
@@ -190,13 +144,3 @@ def _write_bids(session: Session, output: str, stages: str | None) -> None:
     say(f"wrote {folder}")
     if lacking:
         say(f"no figures: {lacking}")
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0.01 <= seconds <= 3600:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0.01 to 3600")
-    return seconds

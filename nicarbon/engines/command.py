@@ -41,7 +41,7 @@ def run(command: Sequence[str], session: Session) -> int:
     outcome, error = "failed", None
     try:
         process = subprocess.Popen(command)
-        with _signals_passed_on(process):
+        with signals_passed_on(process):
             code = process.wait()
         outcome = "ran" if code == 0 else "failed"
         error = None if code == 0 else f"exit code {code}" if code > 0 else f"signal {-code}"
@@ -52,7 +52,7 @@ def run(command: Sequence[str], session: Session) -> int:
 
 
 @contextmanager
-def _signals_passed_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def signals_passed_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
     """Let the command answer signals; outlive it, so that its last seconds are recorded.
 
     A terminal sends Ctrl-C to the command as well; what is sent to this process alone (a batch

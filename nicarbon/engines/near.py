@@ -8,7 +8,8 @@ import pkgutil
 import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 _MOST = 3
 
@@ -31,9 +32,16 @@ def did_you_mean(name: str, known: Iterable[str], within: str = "") -> str:
     return f"; did you mean {found}?" if found else ""
 
 
-def commands() -> set[str]:
+def console_scripts() -> list[EntryPoint]:
     """Return the Python commands of this environment: what can be run in this process."""
-    return {found.name for found in entry_points(group="console_scripts")}
+    found: Any = entry_points()
+    select = getattr(found, "select", None)  # Python 3.9 has a mapping.
+    return list(select(group="console_scripts") if select else found.get("console_scripts", ()))
+
+
+def commands() -> set[str]:
+    """Return the names of the Python commands of this environment."""
+    return {found.name for found in console_scripts()}
 
 
 def files_beside(path: str) -> set[str]:

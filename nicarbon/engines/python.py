@@ -15,11 +15,17 @@ import runpy
 import shutil
 import sys
 from collections.abc import Sequence
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from types import ModuleType, TracebackType
 
 from nicarbon.engines.hook import after_import
-from nicarbon.engines.near import commands, did_you_mean, files_beside, modules_beside
+from nicarbon.engines.near import (
+    commands,
+    console_scripts,
+    did_you_mean,
+    files_beside,
+    modules_beside,
+)
 from nicarbon.meter.session import Session
 
 _WORKFLOWS = "nipype.pipeline.engine.workflows"
@@ -65,17 +71,18 @@ class Program:
         path = shutil.which(command) or shutil.which(command, path=here)
         if path is None:
             raise NotAPythonProgramError(_missing(command))
-        found = entry_points(group="console_scripts", name=os.path.basename(command))
-        if found and os.path.dirname(path) == here:
-            self.entry_point = next(iter(found))
+        name = os.path.basename(command)
+        found = next((script for script in console_scripts() if script.name == name), None)
+        if found is not None and os.path.dirname(path) == here:
+            self.entry_point = found
             self.name = os.path.basename(command)
             # As the shell would have it: fMRIPrep hashes the whole command line.
             self.argv = [path, *arguments[1:]]
             return
-        interpreter = _interpreter(path)
-        if interpreter is not None and os.path.dirname(interpreter) != here:
+        python = interpreter(path)
+        if python is not None and os.path.dirname(python) != here:
             raise NotAPythonProgramError(
-                f"{path} belongs to another Python, {interpreter}: install nicarbon there, or "
+                f"{path} belongs to another Python, {python}: install nicarbon there, or "
                 f"meter it as one node with 'nicarbon run -- {command} ...'"
             )
         self._set_path(path, [path, *arguments[1:]])
@@ -188,10 +195,10 @@ def _spec(name: str) -> importlib.machinery.ModuleSpec | None:
 
 
 def _is_python(path: str) -> bool:
-    return path.endswith((".py", ".pyz")) or _interpreter(path) is not None
+    return path.endswith((".py", ".pyz")) or interpreter(path) is not None
 
 
-def _interpreter(path: str) -> str | None:
+def interpreter(path: str) -> str | None:
     """Return the Python that a file's first line names; None where it names none."""
     try:
         with open(path, "rb") as file:

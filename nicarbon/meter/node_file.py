@@ -36,6 +36,16 @@ class OpenSpan(NamedTuple):
     began_ns: int = 0
 
 
+def namespace_of(path: str) -> int | None:
+    """Return where the process number in a file's name means something; None where not known."""
+    try:
+        with open(path, "rb") as file:
+            namespace = json.loads(file.readline(_CHUNK))["pid_namespace"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return namespace if isinstance(namespace, int) else None
+
+
 class NodeFile:
     """One growing file.
 

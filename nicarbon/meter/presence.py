@@ -12,24 +12,17 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from nicarbon.meter import messages, span
+from nicarbon.meter import attend, messages, span
 from nicarbon.meter.processes import ProcFS
 from nicarbon.meter.recorder import RunContext
 
 # The sampler reads its first sample within this time even on a loaded machine.
 _READY_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = 5.0
-
-# -I and -S: whatever the user's environment holds, the sampler starts from a bare interpreter.
-_BOOT = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
-    "from nicarbon.meter.sampler import main; sys.exit(main(sys.argv[1:]))"
-)
 
 
 class Presence:
@@ -41,6 +34,9 @@ class Presence:
         The run folder, absolute.
     sampler_args : sequence of str
         Options of the sampler: ``--interval``, ``--host-root``, ``--replay``, ``--progress``.
+    outside : bool
+        Whether the sampler is started by somebody else, outside the container that this is in
+        (`nicarbon.meter.attend`): it is only waited for.
 
     Attributes
     ----------
@@ -50,23 +46,31 @@ class Presence:
         What went wrong, a line each.
     """
 
-    def __init__(self, run_dir: str, sampler_args: Sequence[str] = ()) -> None:
+    def __init__(
+        self, run_dir: str, sampler_args: Sequence[str] = (), outside: bool = False
+    ) -> None:
         self.run_dir = run_dir
         self.warnings: list[str] = []
         self.pid = os.getpid()
         self.key = ProcFS("/").key(self.pid)
         self.sampler_pid: int | None = None
         self._sampler_args = tuple(sampler_args)
+        self._outside = outside
         self._sampler_out: int | None = None
 
     def start(self) -> RunContext:
         """Start the sampler and the process's account; return what nodes need to be metered."""
-        self._start_sampler()
+        if not self._outside:
+            self._start_sampler()
         # What a sampler shows to people, the driver's shows.
         self.context = RunContext(
             self.run_dir, self.key, self.sampler_pid, _without_progress(self._sampler_args)
         )
         self._mark("start")
+        if self._outside and not attend.attended(self.run_dir, _READY_TIMEOUT_S):
+            self.warnings.append(
+                "nobody outside reads the sensors: CPU time is recorded, energy is not"
+            )
         return self.context
 
     def stop(self, outcome: str | None = None) -> None:
@@ -115,9 +119,7 @@ class Presence:
 
     def _start_sampler(self) -> None:
         """Start the sampler as nobody's child: a user's ``os.wait()`` must never meet it."""
-        package_dir = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        command = [sys.executable or "python3", "-I", "-S", "-c", _BOOT, package_dir]
-        command += [self.run_dir, "--driver-pid", str(os.getpid()), *self._sampler_args]
+        command = attend.command(self.run_dir, os.getpid(), self._sampler_args)
         try:
             starter = subprocess.Popen(
                 command,

@@ -77,6 +77,37 @@ class ProcFS:
         except OSError:
             return None
 
+    def number_here(self, pid: int, starttime: int) -> int | None:
+        """Return the number that a process of a container has outside it.
+
+        The kernel tells a process's numbers in all namespaces that are below this one's; its
+        start time is the same in each. None where there is no such process, or it is hidden.
+
+        Parameters
+        ----------
+        pid : int
+            Its number in its container.
+        starttime : int
+            When it started, in clock ticks since boot.
+        """
+        try:
+            names = os.listdir(self._proc)
+        except OSError:
+            return None
+        for name in names:
+            if name.isdigit() and pid in self._numbers_inside(name):
+                stat = self.stat(int(name))
+                if stat is not None and stat.starttime == starttime:
+                    return stat.pid
+        return None
+
+    def _numbers_inside(self, name: str) -> list[int]:
+        """Return the numbers of a process in namespaces below this one's."""
+        for line in (read_file(f"{self._proc}/{name}/status") or b"").split(b"\n"):
+            if line.startswith(b"NSpid:"):
+                return [int(word) for word in line.split()[2:] if word.isdigit()]
+        return []
+
     def hostname(self) -> str:
         """Return the host's name."""
         data = read_file(f"{self._proc}/sys/kernel/hostname") or b""

@@ -76,6 +76,8 @@ class Sampler:
     proc_root : str, optional
         The folder whose ``proc`` holds the processes and the busy time; `root` by default. In a
         container to which the host's ``sys`` is bound it is ``/``: process numbers differ.
+    driver_key : str, optional
+        What the driver calls itself, where it is in a container and has another number there.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Sampler:
         replay: str | None = None,
         pid: int | None = None,
         proc_root: str | None = None,
+        driver_key: str | None = None,
     ) -> None:
         self.procfs = ProcFS(proc_root or root)
         self.run_dir = run_dir
@@ -97,6 +100,7 @@ class Sampler:
         self._root = root
         self._replay = replay
         self._driver_pid = driver_pid
+        self._driver_key = driver_key
         self._pid = os.getpid() if pid is None else pid
         self._interval_s = interval_s
         self._began_ns = 0
@@ -110,7 +114,9 @@ class Sampler:
         self.sensors = sensors.discover(self._root, self._replay, self.clock.monotonic_ns)
         if self._replay is not None and self.sensors[0].name != "replay":
             self.say(f"can't replay {self._replay}: it holds no recorded host with samples")
-        served = None if self._driver_pid is None else self.procfs.key(self._driver_pid)
+        served = self._driver_key
+        if served is None and self._driver_pid is not None:
+            served = self.procfs.key(self._driver_pid)
         self.watch = NodeWatch(self.run_dir, self.procfs, self._pid, served)
         name = f"samples-{self.procfs.key(self._pid)}.jsonl"
         record = host.describe(
@@ -122,6 +128,8 @@ class Sampler:
             self.interval_s(),
             self._driver_pid,
         )
+        if self._driver_key is not None:
+            record["driver"] = self._driver_key
         self._writer = Writer(os.path.join(self.run_dir, name))
         self._write(record)
 
@@ -298,7 +306,7 @@ def main(argv: list[str]) -> int:
     ----------
     argv : list of str
         ``RUN_DIR --driver-pid PID [--interval S] [--host-root DIR] [--replay FILE]
-        [--progress lines|tty]``, as `nicarbon.meter.session` gives them.
+        [--progress lines|tty] [--driver-key KEY]``, as `nicarbon.meter.session` gives them.
     """
     options = _options(argv)
     # The process that goes on must never be a child of the user's: os.wait() would meet it.
@@ -313,6 +321,7 @@ def main(argv: list[str]) -> int:
         interval_s=None if interval is None else float(interval),
         replay=options.get("--replay"),
         proc_root="/",
+        driver_key=options.get("--driver-key"),
     )
     try:
         _run(sampler, Ends(driver_pid), options.get("--progress"))

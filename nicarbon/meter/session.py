@@ -120,6 +120,7 @@ class Session:
         program: str = "",
         engine: str = "nipype",
         sampler_args: list[str] | None = None,
+        outside: bool = False,
     ) -> None:
         self.run_id = new_run_id()
         self.run_dir = make_run_dir(run_dir, self.run_id)
@@ -129,7 +130,7 @@ class Session:
         self.hint = ""
         self._n_graphs = 0
         self.context: RunContext | None = None
-        self.driver = Presence(self.run_dir, sampler_args or ())
+        self.driver = Presence(self.run_dir, sampler_args or (), outside)
         self.pid = self.driver.pid
         self.warnings = self.driver.warnings
         self._write_json("run.json", self._info())

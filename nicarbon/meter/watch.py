@@ -13,7 +13,7 @@ import time
 from typing import NamedTuple
 
 from nicarbon.meter.memory import Peaks
-from nicarbon.meter.node_file import NodeFile, OpenSpan, process_of
+from nicarbon.meter.node_file import NodeFile, OpenSpan, namespace_of, process_of
 from nicarbon.meter.processes import ProcFS, Seen
 from nicarbon.meter.sightings import Tree
 
@@ -190,11 +190,19 @@ class NodeWatch:
             process = None if name in self._known else process_of(name, self._prefix)
             if process is None:
                 continue
+            process = self._number_here(name, *process), process[1]
             if ended_before and not self._lives(*process):
                 # It ended before anybody looked from here: nothing of it is still to be told.
                 self._known.add(name)
             else:
                 self._open(name, *process)
+
+    def _number_here(self, name: str, pid: int, starttime: int) -> int:
+        """Return the number of the process that writes a file: in a container it has another."""
+        namespace = namespace_of(os.path.join(self._run_dir, name))
+        if namespace is None or namespace == self._procfs.pid_namespace():
+            return pid
+        return self._procfs.number_here(pid, starttime) or pid
 
     def _lives(self, pid: int, starttime: int) -> bool:
         stat = self._procfs.stat(pid)

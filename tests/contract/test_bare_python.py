@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import nicarbon
+from nicarbon.engines import bundle
 
 PACKAGE = Path(nicarbon.__file__).parent
 TIMEOUT_S = 60
@@ -116,8 +117,8 @@ def bare(interpreter, code, *arguments):
 
 
 def test_neither_syntax_nor_library_is_newer_than_3_9():
-    engine = [PACKAGE / "engines" / "hook.py", *sorted(PACKAGE.glob("engines/nipype*.py"))]
-    files = [PACKAGE / "__init__.py", *sorted(PACKAGE.glob("meter/**/*.py")), *engine]
+    files = [path for path in bundle.parts() if path.suffix == ".py"]
+    assert set(PACKAGE.glob("meter/**/*.py")) < set(files)
     assert len(files) > 10
     done = subprocess.run(
         [
@@ -153,3 +154,23 @@ def test_a_sampler_runs_from_ready_to_its_last_record(interpreter, tmp_path):
     assert len(kinds) >= 4
     times = [line["t_monotonic_ns"] for line in lines]
     assert times == sorted(times)
+
+
+@pytest.mark.parametrize("interpreter", INTERPRETERS)
+def test_the_node_side_runs_from_one_file(interpreter, tmp_path):
+    done = subprocess.run(
+        [
+            *(interpreter, "-I", "-S", "-W", "error", bundle.write(tmp_path / "cache")),
+            *("--run-dir", tmp_path / "run", "--interval", "0.1"),
+            *("--", "sh", "-c", "echo hello; exit 3"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+        timeout=TIMEOUT_S,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (3, "hello\n", "")
+    (host,) = nicarbon.open(tmp_path / "run").attribution.hosts
+    assert host.energy_j > 0
+    assert abs(host.residual_j) <= 1e-9 * host.energy_j

@@ -8,14 +8,14 @@ range is a factor, not a percentage, and it is never used where a measured accou
 from __future__ import annotations
 
 import json
-import os
+import pkgutil
 import re
 from typing import Any
 
 from nicarbon.meter.processes import ProcFS
 from nicarbon.meter.sensors import Status
 
-TABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cpu_families.json")
+TABLE = "cpu_families.json"
 
 # Factors by which one server lies above or below its family's mean. Judgements from the spread in
 # the table: leaving one server out, its full load is -15..+25 % off (p10-p90) and idle -28..+52 %;
@@ -30,8 +30,10 @@ _MEMORY_W_PER_GB = 0.3725
 
 def load_table() -> dict[str, Any]:
     """Return the table of CPU families: its file holds source, date and licence."""
-    with open(TABLE, encoding="utf-8") as file:
-        table: dict[str, Any] = json.load(file)
+    # Not by its path: this may run from a zip in a container.
+    data = pkgutil.get_data(__package__, TABLE)
+    assert data is not None
+    table: dict[str, Any] = json.loads(data)
     return table
 
 

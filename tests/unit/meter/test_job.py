@@ -68,7 +68,7 @@ def test_a_run_folder_that_the_job_cannot_see_is_one_line(tmp_path, capfd, folde
 
 
 def test_what_went_wrong_is_said_at_the_end(tmp_path):
-    code = "from nicarbon.meter import presence; presence._BOOT = 'raise SystemExit(1)'\n" + JOB
+    code = "from nicarbon.meter import attend; attend._BOOT = 'raise SystemExit(1)'\n" + JOB
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60
     )

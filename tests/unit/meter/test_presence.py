@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from nicarbon.meter import messages, presence, span
+from nicarbon.meter import attend, messages, presence, span
 from nicarbon.meter.presence import Presence
 
 
@@ -30,7 +30,7 @@ def boot(monkeypatch):
     """Put a program of the test's in the place of the sampler."""
 
     def replace(text):
-        monkeypatch.setattr(presence, "_BOOT", "import sys; sys.argv.pop(1)\n" + text)
+        monkeypatch.setattr(attend, "_BOOT", "import sys; sys.argv.pop(1)\n" + text)
 
     return replace
 

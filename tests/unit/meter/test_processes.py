@@ -238,3 +238,23 @@ def test_a_key_is_host_number_and_start(host):
     host.process(7, starttime=42)
     assert ProcFS(host.path).key(7) == "aaaabbbbcccc-7-42"
     assert ProcFS(host.path).key(8) == "aaaabbbbcccc-8-0"
+
+
+def test_the_number_of_a_process_in_a_container(tmp_path):
+    def process(number, inside, starttime):
+        folder = tmp_path / "proc" / str(number)
+        folder.mkdir(parents=True)
+        numbers = "\t".join(str(n) for n in (number, *inside))
+        (folder / "status").write_text(f"Name:\tx\nNSpid:\t{numbers}\n")
+        fields = ["S", "1", *["0"] * 17, str(starttime), *["0"] * 30]
+        (folder / "stat").write_text(f"{number} (x) {' '.join(fields)}\n")
+
+    process(500, [7], 100)
+    process(501, [7], 200)
+    process(502, [40, 7], 300)
+    process(7, [], 100)
+    fake = ProcFS(str(tmp_path))
+    assert [fake.number_here(7, start) for start in (100, 200, 300)] == [500, 501, 502]
+    assert fake.number_here(7, 400) is None
+    assert fake.number_here(8, 100) is None
+    assert ProcFS(str(tmp_path / "nowhere")).number_here(7, 100) is None

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options of a run's sampler, for all verbs that start one."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from nicarbon.errors import NicarbonError
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare them, and where the run folder is."""
+    parser.add_argument(
+        "-o",
+        "--run-dir",
+        metavar="RUN_DIR",
+        help="the run folder, new or empty (default: nicarbon-runs/<UTC time>_<short id>)",
+    )
+    parser.add_argument(
+        "--interval",
+        type=_seconds,
+        metavar="S",
+        help="seconds between two samples (default: 1, after five minutes 10); accuracy does "
+        "not depend on it",
+    )
+    parser.add_argument(
+        "--progress",
+        choices=("auto", "lines", "none"),
+        default="auto",
+        help="what is shown on standard error while it runs (default: a live line on a "
+        "terminal, plain lines elsewhere)",
+    )
+    parser.add_argument(
+        "--host-root",
+        metavar="DIR",
+        help="where the host's /sys and /proc are found, for sensors bound into a container",
+    )
+    parser.add_argument(
+        "--replay",
+        metavar="FILE",
+        help="play back the samples-*.jsonl of a recorded run; of a packed one, after "
+        "'nicarbon gather RUN --unpack DIR'",
+    )
+
+
+def options(args: argparse.Namespace) -> list[str]:
+    """Return the options as the sampler takes them.
+
+    Raises
+    ------
+    NicarbonError
+        If a file or folder is missing: before anything runs, not after hours.
+    """
+    if args.replay is not None and not os.path.isfile(args.replay):
+        raise NicarbonError(f"--replay: there is no file {args.replay}")
+    if args.host_root is not None and not os.path.isdir(args.host_root):
+        raise NicarbonError(f"--host-root: there is no folder {args.host_root}")
+    found = []
+    if args.interval is not None:
+        found += ["--interval", str(args.interval)]
+    if args.host_root is not None:
+        found += ["--host-root", os.path.abspath(args.host_root)]
+    if args.replay is not None:
+        found += ["--replay", os.path.abspath(args.replay)]
+    if args.progress != "none":
+        live = args.progress == "auto" and sys.stderr.isatty()
+        found += ["--progress", "tty" if live else "lines"]
+    return found
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.01 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0.01 to 3600")
+    return seconds

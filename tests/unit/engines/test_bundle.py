@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from nicarbon.engines import bundle
+from nicarbon.errors import OutputError
+
+
+def test_it_holds_all_that_its_parts_import(tmp_path):
+    path = bundle.write(tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        modules = [
+            name.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+            for name in names
+            if name.endswith(".py") and name != "__main__.py"
+        ]
+    assert "nicarbon.meter.sensors.virtual" in modules
+    assert "nicarbon/meter/sensors/cpu_families.json" in names
+    code = f"import sys; sys.path.insert(0, {str(path)!r})\n"
+    code += "\n".join(f"import {module}" for module in modules)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-W", "error", "-c", code], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_same_content_is_the_same_file(tmp_path, monkeypatch):
+    assert bundle.content() == bundle.content()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    path = bundle.write()
+    assert path.parent == tmp_path / "nicarbon"
+    before = path.stat().st_mtime_ns
+    assert bundle.write() == path
+    assert path.stat().st_mtime_ns == before
+
+
+def test_a_folder_that_can_not_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="name another folder with XDG_CACHE_HOME"):
+        bundle.write(tmp_path / "file" / "cache")
+
+
+def test_an_older_python_runs_the_command_all_the_same(tmp_path):
+    main = bundle._MAIN.replace("(3, 9)", "(99, 0)")
+    (tmp_path / "main.py").write_text(main)
+    done = subprocess.run(
+        [sys.executable, tmp_path / "main.py", "--run-dir", "x", "--", "echo", "hello"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "hello\n"
+    assert "this runs unmetered" in done.stderr
