@@ -57,7 +57,10 @@ def huge(folder: Path, megabytes: int) -> None:
     n_steps = len(list(read_log(path).steps()))
     seconds = time.perf_counter() - begun
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    print(f"one log of {megabytes} MB, {n_steps} steps: {seconds:.1f} s, {grown:.0f} MB of memory more than before")
+    print(
+        f"one log of {megabytes} MB, {n_steps} steps: {seconds:.1f} s, "
+        f"{grown:.0f} MB of memory more than before"
+    )
 
 
 def main() -> int:
