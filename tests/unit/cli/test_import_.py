@@ -1,11 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import shutil
+from multiprocessing import forkserver, resource_tracker
 
 import pytest
 from recon_logs import deep_seg, recon_all, recon_surf, status
 
 from nicarbon.cli import main
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_children_left():
+    """End the servers that start processes: other tests count this process's children."""
+    yield
+    forkserver._forkserver._stop()
+    resource_tracker._resource_tracker._stop()
 
 
 @pytest.fixture
