@@ -8,10 +8,12 @@ plugin and no node, hash or pickle of the user's changes.
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from typing import Any
 
+from nicarbon.engines.hook import after_import
 from nicarbon.engines.nipype_graph import envelop, workflow_name
 from nicarbon.engines.nipype_names import names_wrapped
 from nicarbon.engines.nipype_observe import ask_for_jobs, observed
@@ -43,6 +45,26 @@ def plugin(
         # nipype stores the arguments as they were given in each MapNode: none are None.
         metered.plugin_args = plugin_args or None
     return metered
+
+
+def register() -> None:
+    """Let nipype know each of its plugins metered, too: ``nicarbon.MultiProc`` and so on.
+
+    For programs that take the name of a plugin from a file (fMRIPrep's ``--use-plugin``) and are
+    not started by ``nicarbon run``. nipype is not imported before the program does it.
+    """
+    after_import("nipype.pipeline.plugins", _name_twins)
+
+
+def _name_twins(plugins: Any) -> None:
+    for name in [name for name in dir(plugins) if name.endswith("Plugin")]:
+        twin = functools.partial(_twin, name[: -len("Plugin")])
+        setattr(plugins, f"nicarbon.{name}", twin)
+
+
+def _twin(name: str, plugin_args: dict[str, Any] | None = None) -> Any:
+    """Make a metered twin as nipype makes its plugins."""
+    return plugin(name, plugin_args=dict(plugin_args or {}))
 
 
 class Metered:
@@ -201,7 +223,8 @@ def _no_plugin(name: str) -> str:
 
     from nicarbon.engines.near import did_you_mean
 
-    known = sorted(n[: -len("Plugin")] for n in dir(plugins) if n.endswith("Plugin"))
+    names = sorted(n[: -len("Plugin")] for n in dir(plugins) if n.endswith("Plugin"))
+    known = [n for n in names if not n.startswith("nicarbon.")]
     near = did_you_mean(name, known) or f"; it has {', '.join(known)}"
     return f"nipype has no plugin {name!r}{near}"
 

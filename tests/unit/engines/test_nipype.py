@@ -2,8 +2,12 @@
 from __future__ import annotations
 
 import copy
+import json
+import os
 import pickle
 import re
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import networkx as nx
@@ -328,3 +332,43 @@ def test_the_public_plugin_passes_what_it_is_given(monkeypatch):
 def test_an_unknown_plugin_is_told_with_near_names(name, said):
     with pytest.raises(ValueError, match=f"^nipype has no plugin '{name}'{re.escape(said)}"):
         engine.plugin(name)
+
+
+REGISTERED = """
+import sys
+from nicarbon.engines.nipype import register
+register()
+assert "nipype" not in sys.modules
+import json
+from nipype import Function, Node, Workflow
+
+def add(a, b):
+    return a + b
+
+def main():
+    wf = Workflow("wf", base_dir=sys.argv[1])
+    wf.add_nodes([Node(Function(["a", "b"], ["c"], add), "n")])
+    wf.get_node("n").inputs.a, wf.get_node("n").inputs.b = 1, 2
+    # As fMRIPrep's --use-plugin loads it.
+    wf.run(**json.loads(sys.argv[2]))
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.mark.parametrize("name", ["nicarbon.Linear", "nicarbon.MultiProc"])
+def test_a_file_may_name_a_registered_twin(tmp_path, name):
+    (tmp_path / "program.py").write_text(REGISTERED)
+    settings = json.dumps({"plugin": name, "plugin_args": {"n_procs": 1}})
+    done = subprocess.run(
+        [sys.executable, "program.py", "work", settings],
+        cwd=tmp_path,
+        env={**os.environ, "NO_ET": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    (graph,) = (tmp_path / "nicarbon-runs").glob("*/graph-*.json")
+    assert json.loads(graph.read_text())["plugin"] == name.removeprefix("nicarbon.")
