@@ -20,6 +20,10 @@ class StageRuleError(NicarbonError):
     """A stage rule file that cannot be understood."""
 
 
+class GraphError(NicarbonError):
+    """A file that is no graph, or that cannot be read."""
+
+
 class LogError(NicarbonError):
     """A log that cannot be read, or that no reader knows."""
 

@@ -12,6 +12,10 @@ UNCLASSIFIED = "unclassified"
 ENGINE = "engine"
 FILES = "input and output"
 REPORTING = "reporting"
+# How a generic node came by its stage: see `downstream`.
+HINT = "hint"
+USERS = "users"
+INPUTS = "inputs"
 
 Rank = Callable[[str], tuple[int, str]]
 Neighbours = Mapping[str, list[str]]
@@ -22,7 +26,7 @@ def downstream(
     edges: Iterable[tuple[str, str]],
     hint: Callable[[str], str | None],
     rank: Rank,
-) -> dict[str, str]:
+) -> tuple[dict[str, str], dict[str, str]]:
     """Replace every ``downstream`` by the stage of the nodes that use the result.
 
     The stage that most of the users have wins; a tie goes to the first in the vocabulary. Nodes
@@ -44,8 +48,10 @@ def downstream(
 
     Returns
     -------
-    dict
+    stages : dict
         Stage by node name, in the order of `found`.
+    ways : dict
+        How each generic node that found a stage came by it: ``users``, ``inputs`` or ``hint``.
     """
     before: dict[str, list[str]] = defaultdict(list)
     after: dict[str, list[str]] = defaultdict(list)
@@ -54,17 +60,20 @@ def downstream(
             before[target].append(source)
             after[source].append(target)
     order = _order(found, before)
-    stages = dict(found)
-    _settle(stages, order[::-1], after, rank, hint)
-    _settle(stages, order, before, rank, lambda _: None)
-    return {name: UNCLASSIFIED if s == GENERIC else s for name, s in stages.items()}
+    stages, ways = dict(found), dict[str, str]()
+    _settle(stages, ways, order[::-1], after, rank, USERS, hint)
+    _settle(stages, ways, order, before, rank, INPUTS, lambda _: None)
+    named = {name: UNCLASSIFIED if s == GENERIC else s for name, s in stages.items()}
+    return named, ways
 
 
 def _settle(
     stages: dict[str, str],
+    ways: dict[str, str],
     order: Iterable[str],
     neighbours: Neighbours,
     rank: Rank,
+    way: str,
     hint: Callable[[str], str | None],
 ) -> None:
     """Give generic nodes the stage of their neighbours, which come earlier in the order."""
@@ -77,6 +86,8 @@ def _settle(
         if stages[name] == GENERIC:
             suggested = None if near[name] else hint(name)
             stages[name] = suggested or far[name] or GENERIC
+            if stages[name] != GENERIC:
+                ways[name] = HINT if suggested else way
 
 
 def _vote(

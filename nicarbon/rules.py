@@ -11,6 +11,7 @@ import fnmatch
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ class Patterns:
 
     Attributes
     ----------
+    given : tuple of str
+        The patterns as they are written.
     literals : frozenset of str
         What a text may be, in lower case.
     regexes : list of re.Pattern
@@ -35,10 +38,11 @@ class Patterns:
     """
 
     def __init__(self, patterns: Iterable[str]) -> None:
+        self.given = tuple(patterns)
         self.literals = frozenset[str]()
         self.regexes: list[re.Pattern[str]] = []
         globs = []
-        for pattern in patterns:
+        for pattern in self.given:
             if pattern.startswith("re:"):
                 self.regexes.append(re.compile(pattern[3:], re.IGNORECASE))
             elif any(character in pattern for character in "*?["):
@@ -48,6 +52,18 @@ class Patterns:
         if globs:
             # fnmatch marks the end only: it is meant for match, and these are searched for.
             self.regexes.append(re.compile(rf"\A(?:{'|'.join(globs)})", re.DOTALL))
+
+    @cached_property
+    def _each(self) -> tuple[Patterns, ...]:
+        return tuple(Patterns([pattern]) for pattern in self.given)
+
+    def fitting(self, texts: Iterable[str]) -> str | None:
+        """Return the first pattern that fits one of some texts in lower case, as it is written."""
+        for one in self._each:
+            for text in texts:
+                if text in one.literals or any(regex.search(text) for regex in one.regexes):
+                    return one.given[0]
+        return None
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -60,10 +76,6 @@ class Rule(msgspec.Struct, frozen=True):
     where: str
     keys: dict[str, Patterns]
     whole: bool = False
-
-    def __str__(self) -> str:
-        """Say which rule it is and what it asks for."""
-        return f"{self.where} ({', '.join(self.keys)} -> {self.stage})"
 
 
 class RuleFile(msgspec.Struct, frozen=True):

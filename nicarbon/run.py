@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from math import fsum
@@ -28,13 +28,15 @@ from nicarbon.carbon.tables import Tables
 from nicarbon.details import Detail, details
 from nicarbon.earlier import Saved, saved
 from nicarbon.errors import PriceError
+from nicarbon.flow import UNCLASSIFIED
 from nicarbon.grouping import check, label
 from nicarbon.history import Queue, queue, with_history
 from nicarbon.notes import divided_notes, ending, is_known, notes
 from nicarbon.programs import Told, by_program, by_stage, inside, told
 from nicarbon.reader import read_run
+from nicarbon.reasons import Reasons, reasons
 from nicarbon.records import Graph, Node, RunFacts
-from nicarbon.rows import Row, clock_offsets, fold, fold_one
+from nicarbon.rows import Row, clock_offsets, fold, fold_one, share_range
 from nicarbon.stages import StageRules
 from nicarbon.units import NS_PER_S
 
@@ -325,9 +327,43 @@ class Run:
         for span in self.attribution.spans:
             if span.node not in stages and span.map_node in stages:
                 stages[span.node] = stages[span.map_node]
-        unknown = {span.node for span in self.attribution.spans} - stages.keys()
-        lost = Graph("", "", tuple(Node(name) for name in sorted(unknown)), ())
-        return stages | rules.classify(lost)
+        return stages | rules.classify(self._lost(stages))
+
+    def _lost(self, known: Container[str]) -> Graph:
+        """Return the nodes that were recorded and that no graph has."""
+        unknown = {span.node for span in self.attribution.spans if span.node not in known}
+        return Graph("", "", tuple(Node(name) for name in sorted(unknown)), ())
+
+    def reasons(self, stages_file: str | Path | None = None) -> Reasons:
+        """Say which rule named each node, and how much of the run none did.
+
+        Parameters
+        ----------
+        stages_file : path, optional
+            A rule file of the user, tried before the built-in rules.
+
+        Returns
+        -------
+        Reasons
+            Of the nodes of the graph, planned only or executed, and of those that no graph has.
+            An element of a MapNode has the reason of its MapNode.
+
+        Raises
+        ------
+        StageRuleError
+            If the rule file cannot be understood.
+        """
+        rules = self.rules(stages_file)
+        stages, parts = self.stage_of(rules), self.parts("stage", stages_file)
+        mapped = {s.node for s in self.attribution.spans if s.map_node in stages}
+        known = {node.name for node in self._graph.nodes} | mapped
+        unnamed = [p for p in parts if (p.part or stages[p.node]) == UNCLASSIFIED]
+        return Reasons(
+            nodes=reasons(rules, self._graph) + reasons(rules, self._lost(known)),
+            unclassified=fold_one(UNCLASSIFIED, unnamed, self._offsets),
+            total=fold_one(TOTAL, self.attribution.spans, self._offsets),
+            energy_share=share_range(unnamed, parts),
+        )
 
     def saved(self, further: Iterable[str | Path] = ()) -> Saved | None:
         """Look up in the run folders beside this one what its cached nodes once cost.

@@ -9,6 +9,7 @@ the nodes that use its result. Nothing here reads a run or computes energy.
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -20,6 +21,7 @@ from nicarbon.records import Graph, Node
 from nicarbon.rules import KEYS, Rule, RuleFile, read_rule_file
 
 BUILTIN = Path(__file__).parent / "data" / "stages"
+_LONGEST = 60
 
 
 @cache
@@ -44,8 +46,7 @@ class Matcher:
     def first(self, node: Node) -> Rule | None:
         """Return the first rule that fits the node, or None."""
         mask = (1 << len(self.rules)) - 1
-        values = (own_name(node), node.workflow, node.interface, node.program)
-        for matcher, value in zip(self._keys, values, strict=True):
+        for matcher, value in zip(self._keys, _values(node), strict=True):
             mask &= matcher.allowed(value.lower())
             if not mask:
                 return None
@@ -91,6 +92,11 @@ class _KeyMatcher:
                     mask |= bit
             self._text_masks[text] = mask
         return mask
+
+
+def _values(node: Node) -> tuple[str, ...]:
+    """Return what a node has for each of `KEYS`."""
+    return own_name(node), node.workflow, node.interface, node.program
 
 
 def own_name(node: Node) -> str:
@@ -184,14 +190,26 @@ class StageRules:
         dict
             Stage by node name. A node that no rule fits is ``unclassified``.
         """
+        return self.trace(graph)[0]
+
+    def trace(self, graph: Graph) -> tuple[dict[str, str], dict[str, str]]:
+        """Name every node's stage, and how generic ones came by it: `nicarbon.flow.downstream`."""
         found = {node.name: self._direct(node) for node in graph.nodes}
         nodes = {node.name: node for node in graph.nodes}
 
         def hint(name: str) -> str | None:
-            rule = self._hints.first(nodes[name])
+            rule = self.hint_of(nodes[name])
             return rule.stage if rule else None
 
         return downstream(found, graph.edges, hint=hint, rank=self.rank)
+
+    def rule_of(self, node: Node) -> Rule | None:
+        """Return the first rule that fits a node, whatever stage the user gave it."""
+        return self._rules.first(node)
+
+    def hint_of(self, node: Node) -> Rule | None:
+        """Return the first hint that fits a node."""
+        return self._hints.first(node)
 
     def _direct(self, node: Node) -> str:
         if node.stage:
@@ -222,7 +240,32 @@ class StageRules:
         rule = self._rules.first(node)
         if rule is None:
             return f"{node.name}: {UNCLASSIFIED}, no rule fits"
-        return f"{node.name}: {rule.stage}, by {rule}"
+        return f"{node.name}: {rule.stage}, by {told(rule, node)}"
+
+
+def _short(pattern: str | None) -> str:
+    """Cut a long regular expression: whoever wants the rest looks into the file."""
+    pattern = pattern or ""
+    return pattern if len(pattern) <= _LONGEST else f"{pattern[: _LONGEST - 1]}…"
+
+
+def told(rule: Rule, node: Node) -> str:
+    """Say which rule it is and which of its patterns fit a node.
+
+    Examples
+    --------
+    >>> mask = Node("wf.mask", "wf", "nipype.interfaces.fsl.maths.ApplyMask")
+    >>> rule = StageRules.load().rule_of(mask)
+    >>> told(rule, mask).partition(" ")[2]
+    '(interface *ApplyMask -> downstream)'
+    """
+    fits = [
+        f"{key} {_short(rule.keys[key].fitting(_texts(key, value.lower())))}"
+        for key, value in zip(KEYS, _values(node), strict=True)
+        if key in rule.keys
+    ]
+    where = rule.where.removeprefix(f"{BUILTIN}{os.sep}")
+    return f"{where} ({', '.join(fits)} -> {rule.stage})"
 
 
 @lru_cache(maxsize=2)

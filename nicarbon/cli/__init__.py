@@ -30,6 +30,7 @@ VERBS = {
     "figure": "draw where the energy of runs went, for a paper",
     "methods": "write how a run was metered, for a paper",
     "bids": "write what runs used beside the derivatives, as BIDS",
+    "stages": "show which rule named the stage of each node, and what none names",
     "gather": "pack the files of finished runs",
     "graph": "draw the footprint graph, or write it for other programs",
     "doctor": "show which sensors work here, and how to enable the others",
@@ -51,6 +52,7 @@ examples:
   nicarbon figure RUN -o energy.pdf        the stages as a figure for a paper
   nicarbon methods RUN                     how it was metered, in words for a paper
   nicarbon bids RUN OUT                    tables and figures per subject, as a BIDS derivative
+  nicarbon stages RUN                      which rule named each node; rules of your own
   nicarbon gather nicarbon-runs/*          pack finished runs: few files instead of many
   nicarbon graph RUN -o footprint.svg      stages, and what depends on what
   nicarbon doctor                          which sensors work here, and how to enable the others
