@@ -9,7 +9,8 @@ from pathlib import Path
 
 from nicarbon.errors import LogError
 from nicarbon.logs import lines
-from nicarbon.logs.fastsurfer import DeepSeg, ReconSurf
+from nicarbon.logs.deep_seg import DeepSeg
+from nicarbon.logs.fastsurfer import ReconSurf
 from nicarbon.logs.freesurfer import ReconAll
 from nicarbon.logs.nipype_files import Report, ResourceMonitor, RunStats
 from nicarbon.logs.rulefile import builtin_rules

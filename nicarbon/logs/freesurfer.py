@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from nicarbon.logs import lines
-from nicarbon.logs.dates import Stamp, offset_s
+from nicarbon.logs.clock import Clock
+from nicarbon.logs.freesurfer_ends import matched, utc_offset_s, zones
 from nicarbon.logs.freesurfer_marks import (
     End,
     Event,
@@ -36,40 +36,6 @@ _FEW_THREADS = re.compile(r"-v?[456]\.|-dev4|-v5")
 _THREADED = ("Skull Stripping", "EM Registration", "CA Reg", "SkullLTA")
 # What recon-all does before its first marker: checking versions, reading the inputs.
 STARTING = "starting up"
-# Two dates of one second may be printed in either order.
-_SLACK_S = 2.0
-
-
-class Clock:
-    """Turns dates into seconds on one clock: a change to or from summer time is taken out.
-
-    Parameters
-    ----------
-    zones : collection of str
-        All zones that the log names.
-    """
-
-    def __init__(self, zones: Iterable[str]) -> None:
-        self._zones = list(dict.fromkeys(z for z in zones if z))
-        offsets = {zone: offset_s(zone, self._zones) for zone in self._zones}
-        self._first = offsets.get(self._zones[0]) if self._zones else None
-        self._ahead = {
-            zone: known - self._first
-            for zone, known in offsets.items()
-            if known is not None and self._first is not None
-        }
-        self._last_ahead = 0.0
-
-    @property
-    def utc_offset_s(self) -> float | None:
-        """Seconds that the clock is ahead of UTC."""
-        return self._first
-
-    def seconds(self, stamp: Stamp) -> float:
-        """Return an instant; one without a zone is in the zone of the one before."""
-        if stamp.zone:
-            self._last_ahead = self._ahead.get(stamp.zone, 0.0)
-        return stamp.local_s - self._last_ahead
 
 
 class _Open(msgspec.Struct):
@@ -140,7 +106,7 @@ def assembled(name: str, found: list[Event], problems: list[str]) -> Log:
     problems : list of str
         What was wrong so far; more are appended.
     """
-    clock = Clock(_zones(found))
+    clock = Clock(zones(found))
     runs = _invocations(found, clock)
     invocations = tuple(_invocation(run) for run in runs if run.steps or run.end is not None)
     subject = next((e.subject for e in found if isinstance(e, Header) and e.subject), "")
@@ -158,30 +124,13 @@ def assembled(name: str, found: list[Event], problems: list[str]) -> Log:
         invocations=invocations,
         problems=tuple(problems),
         hostname=told.get("host", ""),
-        utc_offset_s=_utc_offset_s(clock, found),
+        utc_offset_s=utc_offset_s(clock, found),
     )
-
-
-def _zones(found: Iterable[Event]) -> list[str]:
-    stamps = [e.stamp for e in found if isinstance(e, Header | Mark | End) and e.stamp]
-    return [stamp.zone for stamp in stamps]
-
-
-def _utc_offset_s(clock: Clock, found: list[Event]) -> float | None:
-    """Return the clock's offset: by its zone, else by the GMT that programs print beside it."""
-    if clock.utc_offset_s is not None:
-        return clock.utc_offset_s
-    header = next((e.stamp for e in found if isinstance(e, Header) and e.stamp), None)
-    gmt = next((e.gmt_s for e in found if isinstance(e, Told) and e.key == "gmt"), None)
-    if header is None or gmt is None:
-        return None
-    # Zones are whole quarters of an hour apart; the programs ran within minutes of the header.
-    return round((header.local_s - gmt) / 900) * 900.0
 
 
 def _invocations(found: list[Event], clock: Clock) -> list[_Run]:
     """Follow the events; several invocations may be open at once."""
-    ends_of = _matched(found)
+    ends_of = matched(found)
     runs: list[_Run] = []
     live: list[_Run] = []
     ends: dict[int, _Run] = {}
@@ -225,57 +174,6 @@ def _invocations(found: list[Event], clock: Clock) -> list[_Run]:
 def _opened(header: Header, clock: Clock) -> _Run:
     start_s = clock.seconds(header.stamp) if header.stamp else None
     return _Run("recon-all", start_s, header.hemisphere, header.threads)
-
-
-def _matched(found: list[Event]) -> dict[int, int]:
-    """Return which end belongs to which header, by their positions.
-
-    An end names its start, else it belongs to the last header before it; of two hemispheres at
-    once, to the one that begins anew next. What stays without an end was killed.
-    """
-    sides = _sides(found)
-    open_headers: list[int] = []
-    ends: dict[int, int] = {}
-    for i, event in enumerate(found):
-        if isinstance(event, Header):
-            open_headers.append(i)
-        elif isinstance(event, End) and open_headers:
-            near = [h for h in open_headers if _is_start(found[h], event)] or open_headers
-            at_once = None not in (own := [sides.get(h) for h in near]) and len(set(own)) == len(
-                own
-            )
-            chosen = near[0] if at_once and event.started is not None else near[-1]
-            following = next((h for h in sides if h > i), None)
-            if at_once and event.started is None and following is not None:
-                again = [h for h in near if sides[h] == sides[following]]
-                chosen = again[0] if again else chosen
-            ends[chosen] = i
-            open_headers.remove(chosen)
-            if event.started is None and not at_once:
-                open_headers = [h for h in open_headers if h > chosen]
-    return ends
-
-
-def _sides(found: Iterable[Event]) -> dict[int, str | None]:
-    """Return the hemisphere of each header's invocation: by its command line or first step."""
-    sides: dict[int, str | None] = {}
-    waiting: list[int] = []
-    for i, event in enumerate(found):
-        if isinstance(event, Header):
-            sides[i] = event.hemisphere
-            waiting += [] if event.hemisphere else [i]
-        elif isinstance(event, Mark) and waiting:
-            sides[waiting.pop(0)] = event.hemisphere
-        elif isinstance(event, End):
-            waiting.clear()
-    return sides
-
-
-def _is_start(header: Event, end: End) -> bool:
-    """Tell whether an end means this header: its script began seconds before its first line."""
-    if not isinstance(header, Header) or header.stamp is None or end.started is None:
-        return False
-    return -_SLACK_S <= header.stamp.local_s - end.started.local_s <= 60
 
 
 def _of(live: list[_Run], hemisphere: str | None) -> _Run:

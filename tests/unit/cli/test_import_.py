@@ -1,20 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import shutil
-from multiprocessing import forkserver, resource_tracker
+import subprocess
+import sys
 
 import pytest
 from recon_logs import deep_seg, recon_all, recon_surf, status
 
 from nicarbon.cli import main
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_children_left():
-    """End the servers that start processes: other tests count this process's children."""
-    yield
-    forkserver._forkserver._stop()
-    resource_tracker._resource_tracker._stop()
 
 
 @pytest.fixture
@@ -27,6 +20,12 @@ def subject(tmp_path):
         return scripts
 
     return subject
+
+
+def in_a_process_of_its_own(*args, cwd=None):
+    """Many logs are read by processes: their server would stay with the one that runs tests."""
+    command = [sys.executable, "-m", "nicarbon", "import", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
 
 
 @pytest.fixture
@@ -67,9 +66,7 @@ def test_every_verb_takes_an_imported_run(tmp_path, subject, capsys):
     assert main(["report", str(out)]) == 0
 
 
-def test_many_subjects_are_a_run_folder_each_and_bad_files_are_named(
-    tmp_path, subject, capsys, total
-):
+def test_many_subjects_are_a_run_folder_each_and_bad_files_are_named(tmp_path, subject, total):
     for n in range(3):
         subject(f"sub-{n}", recon_all=recon_all(subject=f"sub-{n}")[0])
     subject("fast", deep_seg=deep_seg()[0], recon_surf=recon_surf()[0])
@@ -77,12 +74,12 @@ def test_many_subjects_are_a_run_folder_each_and_bad_files_are_named(
     subject("empty", recon_all="")
     subject("lost", recon_all="", recon_all_status=status(recon_all()[0]))
     out = tmp_path / "runs"
-    assert main(["import", str(tmp_path / "subjects"), "-o", str(out)]) == 2
-    said = capsys.readouterr()
-    assert f"{out}: 5 run folders, 2 skipped" in said.out
-    assert "empty/scripts/recon-all.log: is empty" in said.err
-    assert "foreign/scripts/recon-all.log: is no log that a reader knows" in said.err
-    assert "recon-all-status.log is read instead" in said.err
+    said = in_a_process_of_its_own(tmp_path / "subjects", "-o", out)
+    assert said.returncode == 2
+    assert f"{out}: 5 run folders, 2 skipped" in said.stdout
+    assert "empty/scripts/recon-all.log: is empty" in said.stderr
+    assert "foreign/scripts/recon-all.log: is no log that a reader knows" in said.stderr
+    assert "recon-all-status.log is read instead" in said.stderr
     assert sorted(p.name for p in out.iterdir()) == ["fast", "lost", "sub-0", "sub-1", "sub-2"]
     assert total(out / "sub-0")["n_nodes"] == 22
 
@@ -121,12 +118,10 @@ def test_nothing_is_written_over(tmp_path, subject, capsys):
     assert [p.name for p in out.iterdir()] == ["precious"]
 
 
-def test_without_a_folder_runs_are_named_by_their_subjects(tmp_path, subject, monkeypatch, capsys):
+def test_without_a_folder_runs_are_named_by_their_subjects(tmp_path, subject):
     subject("bert", recon_all=recon_all()[0])
     shutil.copytree(tmp_path / "subjects", tmp_path / "others")
-    monkeypatch.chdir(tmp_path)
-    assert main(["import", "subjects", "others"]) == 0
-    capsys.readouterr()
+    assert in_a_process_of_its_own("subjects", "others", cwd=tmp_path).returncode == 0
     assert sorted(p.name for p in (tmp_path / "nicarbon-runs").iterdir()) == ["bert", "bert-2"]
 
 

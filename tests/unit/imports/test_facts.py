@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from recon_logs import BEGIN, STEPS, recon_all
 
 from nicarbon.imports import cpus
-from nicarbon.imports.facts import ASSUMED, imported
+from nicarbon.imports.facts import imported
 from nicarbon.imports.folders import write_folder
+from nicarbon.imports.recording import ASSUMED
 from nicarbon.logs.freesurfer import ReconAll
 from nicarbon.logs.steps import Invocation, Log, Step
 from nicarbon.run import Run

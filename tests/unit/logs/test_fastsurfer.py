@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from recon_logs import deep_seg, recon_surf
 
 from nicarbon.errors import LogError
-from nicarbon.logs.fastsurfer import DeepSeg, ReconSurf
+from nicarbon.logs.deep_seg import DeepSeg
+from nicarbon.logs.fastsurfer import ReconSurf
 from nicarbon.logs.lines import head
 
 READERS = {"recon-surf.log": ReconSurf(), "deep-seg.log": DeepSeg()}
@@ -57,26 +58,6 @@ def test_python_s_scripts_are_named_not_the_interpreter(read):
     programs = {c.program for s in run.steps for c in s.commands}
     assert programs == {"sample_parc.py", "mris_sphere"}
     assert sum(s.cpu_s or 0 for s in run.steps) > 0
-
-
-@pytest.mark.parametrize("version", [1, 2])
-def test_the_networks_times_are_found_in_both_versions(read, version):
-    text, truth = deep_seg(version)
-    (run,) = read("deep-seg.log", text).invocations
-    times = {s.title.removesuffix(" inference"): s.elapsed_s for s in run.steps if s.elapsed_s}
-    assert times == pytest.approx(truth)
-    assert run.threads == 4
-    if version == 1:
-        assert run.stated_s == pytest.approx(sum(list(truth.values())[:3]) + 20)
-
-
-def test_what_has_no_time_is_counted_and_a_gpu_is_said(read):
-    log = read("deep-seg.log", deep_seg(device="cuda")[0])
-    assert log.n_untimed == 2
-    assert log.problems == (
-        "2 steps: no time can be told from the log",
-        "it ran on a GPU, whose energy no log has",
-    )
 
 
 LINES = [
