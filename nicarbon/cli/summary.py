@@ -24,7 +24,8 @@ _EXAMPLES = """\
 examples:
   nicarbon summary nicarbon-runs/20261122T101500Z_1f2e     per stage
   nicarbon summary RUN --by node                           per node
-  nicarbon summary RUN --by subject                        or hemisphere, workflow, program ...
+  nicarbon summary RUN --by program                        inside the nodes: mri_ca_register ...
+  nicarbon summary RUN --by subject                        or hemisphere, workflow, interface ...
   nicarbon summary 'runs/*'                                many runs, one a row
   nicarbon summary 'runs/*' --expect 1-500                 ... and which tasks are missing or dead
   nicarbon summary 'runs/*' --expect subjects.txt          the same for names, one on each line

@@ -7,6 +7,7 @@ What wrappers and interpreters look like is data, in `nicarbon.meter.wrappers`.
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -66,14 +67,19 @@ def name_of(argv: Sequence[str], exe: str | None = None, comm: str = "") -> str:
     if runtime:
         return runtime
     words = list(argv)
-    if words and _NO_NAME.search(_base(words[0])):
+    if words and not plain(words[0]):
         # A process may write what it likes there: "postgres: writer".
         words[0] = exe or comm or words[0]
     name = _inner(words, _DEPTH) if words else _base(exe or "") or comm
-    return _plain(name or comm)
+    return _short(name or comm)
 
 
-def _plain(name: str) -> str:
+def plain(word: str) -> bool:
+    """Tell whether the first word of a command line can be the name of a program."""
+    return _NO_NAME.search(_base(word)) is None
+
+
+def _short(name: str) -> str:
     for suffix in SUFFIXES:
         if name.endswith(suffix) and name != suffix:
             name = name[: -len(suffix)]
@@ -139,7 +145,8 @@ def _env_split(rest: Sequence[str]) -> list[str]:
     return words
 
 
-def _takes(options: str) -> dict[str, int]:
+@functools.cache
+def _takes(options: str) -> Mapping[str, int]:
     """Return how many words follow each option."""
     pairs = [option.partition("=") for option in options.split()]
     return {name: int(number or 1) for name, _, number in pairs}
@@ -161,6 +168,7 @@ def _after_options(words: Sequence[str], takes: Mapping[str, int], assigns: bool
     return words[at:]
 
 
+@functools.lru_cache(maxsize=1000)
 def interpreter(name: str) -> str | None:
     """Return which interpreter a program is; None for one that is none."""
     if name in INTERPRETERS:

@@ -223,6 +223,12 @@ class ProcFS:
                 found += [int(word) for word in data.split()]
         return found
 
+    def lists_children(self, pid: int) -> bool:
+        """Return whether this kernel tells a process's children; `pid` is any that lives."""
+        if self._has_children_files is None and os.path.exists(f"{self._proc}/{pid}/task"):
+            self._has_children_files = os.path.exists(f"{self._proc}/{pid}/task/{pid}/children")
+        return self._has_children_files is not False
+
     def _by_parent(self) -> dict[int, list[int]]:
         """Return every process's children from all the stat files (kernels without children)."""
         found: dict[int, list[int]] = {}
@@ -242,9 +248,7 @@ class ProcFS:
         A parent's count of waited-for children is thus read before the children themselves: one
         that ends in between is missed until the next time, and never counted twice.
         """
-        if self._has_children_files is None and os.path.exists(f"{self._proc}/{pid}/task"):
-            self._has_children_files = os.path.exists(f"{self._proc}/{pid}/task/{pid}/children")
-        by_parent = self._by_parent() if self._has_children_files is False else None
+        by_parent = None if self.lists_children(pid) else self._by_parent()
         waiting, seen = [pid], set(exclude)
         while waiting:
             this = waiting.pop()
@@ -273,14 +277,19 @@ class ProcFS:
 
     def own_cpu_s(self, stat: Stat) -> float:
         """Return the CPU seconds of the threads of a process that was just looked at."""
+        exact_s = self.clock_s(stat.pid)
+        return (stat.utime + stat.stime) / _TICKS_PER_S if exact_s is None else exact_s
+
+    def clock_s(self, pid: int) -> float | None:
+        """Return what a process's CPU clock says; None where it has none, or is no more."""
         if self._exact:
             try:
                 # The kernel's CPU clock of another thread group, MAKE_PROCESS_CPUCLOCK(pid,
                 # CPUCLOCK_SCHED): all threads, in ns, of a zombie as well.
-                return time.clock_gettime((~stat.pid << 3) | 2)
+                return time.clock_gettime((~pid << 3) | 2)
             except OSError:
                 pass
-        return (stat.utime + stat.stime) / _TICKS_PER_S
+        return None
 
     def cpu_s(self, pid: int) -> float | None:
         """Return the CPU seconds of a process's threads, without its children.

@@ -7,7 +7,7 @@ import os
 import time
 from typing import NamedTuple
 
-from nicarbon.meter.naming import KERNEL_CUT, NODE, interpreter, name_of
+from nicarbon.meter.naming import KERNEL_CUT, NODE, interpreter, name_of, plain
 from nicarbon.meter.processes import ProcFS
 from nicarbon.meter.procstat import Stat, read_file
 
@@ -41,7 +41,7 @@ class Programs:
     def __init__(self, procfs: ProcFS) -> None:
         self._procfs = procfs
         self._known: dict[Key, _Known] = {}
-        self._root: tuple[Key, bytes, str | None] | None = None
+        self._root: tuple[Key, bytes] | None = None
 
     def name(self, stat: Stat, root: Key) -> str | None:
         """Return the program of a process; None where nothing tells which script it executed.
@@ -82,12 +82,13 @@ class Programs:
         command = self._command(stat.pid)
         if not command:
             return None
-        exe = self._exe(stat.pid)
         if self._root is None or self._root[0] != root:
-            self._root = root, self._command(root[0]), self._exe(root[0])
-        if self._root[1:] == (command, exe):
-            return NODE
+            self._root = root, self._command(root[0])
         words = command.decode("utf-8", "replace").split("\0")
+        if command == self._root[1] and self._exe(stat.pid) == self._exe(root[0]):
+            return NODE
+        # Looking the file up takes time, and a plain first word says the same.
+        exe = None if words[0] and plain(words[0]) else self._exe(stat.pid)
         return name_of(words[:-1] or words, exe, stat.comm)
 
     def _whole(self, comm: str) -> str | None:

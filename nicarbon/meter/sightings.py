@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from nicarbon.meter.processes import ProcFS
@@ -26,7 +26,9 @@ _OFTEN_S = 0.1
 _SELDOM_S = 1.0
 _FIRST_S = 60.0
 # The part of a core that looking may take; where many nodes run, it looks less often.
-_AFFORDABLE = 0.003
+_AFFORDABLE = 0.0035
+# What a process is seldom changes: after an exec at the latest so much later its name does, too.
+_STAT_AGAIN_NS = 1_000_000_000
 # Of a process with very many threads only some are asked whether they run.
 _THREADS_ASKED = 32
 _NS_PER_S = 1_000_000_000
@@ -55,13 +57,17 @@ class Tree(NamedTuple):
 
 
 class _Last:
-    """What the last look at a tree found: CPU seconds by process; `due_ns` is its next time."""
+    """What the last look at a tree found; `due_ns` is its next time.
 
-    def __init__(self, span: str, t_ns: int, due_ns: int, cpu_s: dict[Key, float]) -> None:
+    `cpu_s` are CPU seconds by process, `stats` what each was and when that was read.
+    """
+
+    def __init__(self, span: str) -> None:
         self.span = span
-        self.t_ns = t_ns
-        self.due_ns = due_ns
-        self.cpu_s = cpu_s
+        self.t_ns = 0
+        self.due_ns = 0
+        self.cpu_s: dict[Key, float] = {}
+        self.stats: dict[int, tuple[Stat, int]] = {}
 
 
 class _Sum:
@@ -154,16 +160,16 @@ class Sightings:
         since_ns = max(tree.began_ns, last.t_ns if last is not None else 0)
         gap_s = max(now_ns - since_ns, 0) / _NS_PER_S
         # What a process had used before this node began is not the node's.
-        before = last.cpu_s if last is not None and last.span == tree.span else {}
-        cpu_s: dict[Key, float] = {}
+        before = last if last is not None and last.span == tree.span else _Last(tree.span)
+        here = _Last(tree.span)
         look: dict[str, list[float]] = {}
-        for stat, _ in self._procfs.walk(tree.pid, tree.exclude):
+        for stat, cpu_s in self._walk(tree, before, here, now_ns):
             key = stat.pid, stat.starttime
             if stat.pid == tree.pid and key != root:
                 return
-            cpu_s[key] = self._procfs.own_cpu_s(stat)
-            if key in before:
-                parts = [0.0, max(cpu_s[key] - before[key], 0.0)]
+            here.cpu_s[key] = cpu_s
+            if key in before.cpu_s:
+                parts = [0.0, max(cpu_s - before.cpu_s[key], 0.0)]
             else:
                 parts = [gap_s * self._running(stat), 0.0]
             name = self._programs.name(stat, root) if any(parts) else None
@@ -174,8 +180,39 @@ class Sightings:
                 found[1] += parts[1]
         self._sums.setdefault(tree.span, _Sum()).add(look)
         young = now_ns - tree.began_ns < _FIRST_S * _NS_PER_S
-        due_ns = now_ns if young else now_ns + round(_SELDOM_S * _jitter() * _NS_PER_S)
-        self._last[tree.pid] = _Last(tree.span, now_ns, due_ns, cpu_s)
+        here.t_ns = now_ns
+        here.due_ns = now_ns if young else now_ns + round(_SELDOM_S * _jitter() * _NS_PER_S)
+        self._last[tree.pid] = here
+
+    def _walk(
+        self, tree: Tree, before: _Last, here: _Last, now_ns: int
+    ) -> Iterator[tuple[Stat, float]]:
+        """Give the processes of a tree with their CPU seconds.
+
+        Those that were there a moment ago are asked for their time and their children alone.
+        """
+        if not self._procfs.lists_children(tree.pid):
+            for stat, _ in self._procfs.walk(tree.pid, tree.exclude):
+                yield stat, self._procfs.own_cpu_s(stat)
+            return
+        waiting, done = [tree.pid], set(tree.exclude)
+        while waiting:
+            this = waiting.pop()
+            if this in done:
+                continue
+            done.add(this)
+            known = before.stats.get(this)
+            cpu_s = None
+            if known is not None and now_ns - known[1] < _STAT_AGAIN_NS:
+                cpu_s = self._procfs.clock_s(this)
+            if known is None or cpu_s is None:
+                found = self._procfs.stat(this)
+                if found is None:
+                    continue
+                known, cpu_s = (found, now_ns), self._procfs.own_cpu_s(found)
+            here.stats[this] = known
+            yield known[0], cpu_s
+            waiting += reversed(self._procfs.children(this, known[0].n_threads))
 
     def _running(self, stat: Stat) -> float:
         """Return how many CPUs a process keeps busy at this instant, as far as can be told."""

@@ -220,21 +220,21 @@ def told_line(told: Told) -> str:
 
     Examples
     --------
-    >>> told_line(Told(400, 0.052, 2, 3.0))
-    'programs: 400 looks at short-lived ones; at most 5.2 % of the energy is with the wrong \
-program; in 2 nodes none was seen at work (3 J)'
+    >>> told_line(Told(400, 0.052, 1, 3.0))
+    'Programs are told apart by their clocks, short-lived ones by 400 looks: at most 5.2 % of the \
+energy is with the wrong one. In 1 node none was seen at work (3 J)'
     >>> told_line(Told(0, None, 0, 0.0))
-    'programs: none was seen at work'
+    'No program was seen at work'
     """
     if told.error is None:
-        return "programs: none was seen at work"
+        return "No program was seen at work"
     line = (
-        f"programs: {count(told.n, 'look')} at short-lived ones; at most {percent(told.error)} of "
-        "the energy is with the wrong program"
+        f"Programs are told apart by their clocks, short-lived ones by {count(told.n, 'look')}: "
+        f"at most {percent(told.error)} of the energy is with the wrong one"
     )
     if told.n_not_seen:
         nodes = count(told.n_not_seen, "node")
-        line += f"; in {nodes} none was seen at work ({format_energy(told.not_seen_j)})"
+        line += f". In {nodes} none was seen at work ({format_energy(told.not_seen_j)})"
     return line
 
 

@@ -84,8 +84,8 @@ def test_programs_are_shown_where_they_were_seen(run_folders):
     split = run_folders.split(bet=(0.75, 30), sh=(0.25, 10))
     page = gather(run_folders.run([run_folders.span("wf.strip", 0, 2, 30.0, split=split), blind]))
     assert [row[0].text for row in page.programs.rows] == ["bet", "(not seen)", "sh"]
-    assert page.told.startswith("programs: 40 looks")
-    assert page.told.endswith("in 1 node none was seen at work (10 J)")
+    assert "short-lived ones by 40 looks" in page.told
+    assert page.told.endswith("In 1 node none was seen at work (10 J)")
 
 
 def test_a_monoliths_share_is_in_the_stages_of_its_programs(run_folders):
