@@ -231,17 +231,19 @@ def _stages(graph: nx.DiGraph, nodes: Sequence[NodeSlack]) -> tuple[StageGroup, 
     groups = []
     for stage, data in stages.nodes(data=True):
         of_stage = [node for node in nodes if node.stage == stage]
-        if not of_stage:
+        # A stage may be but a part of monoliths: their time on the path is their own stage's.
+        held = of_stage or [node for node in nodes if node.node in data["nodes"]]
+        if not held:
             continue
         on_path_s = fsum(node.duration_s for node in of_stage if node.critical)
         path_share = on_path_s / path_s if path_s else None
         has_energy = data["energy_j"] is not None and energy_j > 0
         energy_share = data["energy_j"] / energy_j if has_energy else None
-        slack = [node.slack_s for node in of_stage if node.slack_s is not None]
+        slack = [node.slack_s for node in held if node.slack_s is not None]
         groups.append(
             StageGroup(
                 stage=stage,
-                group=_group(path_share, energy_share, of_stage),
+                group=_group(path_share, energy_share, held),
                 path_s=on_path_s,
                 path_share=path_share,
                 duration_s=data["duration_s"],
@@ -251,7 +253,7 @@ def _stages(graph: nx.DiGraph, nodes: Sequence[NodeSlack]) -> tuple[StageGroup, 
                 energy_high_j=data["energy_high_j"],
                 energy_share=energy_share,
                 method=data["method"],
-                n_nodes=len(of_stage),
+                n_nodes=len(held),
             )
         )
     return tuple(sorted(groups, key=_rank))

@@ -144,3 +144,14 @@ def test_the_run_begins_and_ends_with_its_driver(run_folders):
     found = Run(msgspec.structs.replace(facts, node_files=files)).bottlenecks()
     assert (found.critical_path.total_s, found.critical_path.after_s) == (15, 6)
     assert found.phases[2].uncovered_s == 5
+
+
+def test_a_stage_inside_a_monolith_limits_energy_and_the_path_is_the_monoliths(run_folders):
+    split = run_folders.split(mri_ca_register=(0.75, 60), mris_sphere=(0.25, 20))
+    whole = run_folders.span("wf.recon", 0, 9, 100.0, split=split)
+    node = Node("wf.recon", "wf", "nipype.interfaces.freesurfer.preprocess.ReconAll")
+    found = run_folders.run([whole], graph=Graph("wf", "Linear", (node,), ())).bottlenecks()
+    assert [(row.stage, row.group, row.energy_j, row.path_s) for row in found.stages] == [
+        ("surface reconstruction", "both", 25.0, 9.0),
+        ("registration", "energy", 75.0, 0.0),
+    ]
