@@ -187,17 +187,20 @@ def _report(run_dir: str) -> None:
 
 def _run(line: list[str], run_dir: str, options: list[str]) -> int:
     """Run the container, with the sampler outside."""
-    try:
-        process = subprocess.Popen(line)
-    except OSError as error:
-        raise NicarbonError(f"{line[0]} cannot be executed: {error.strerror}") from None
     problems: list[str | None] = []
-    sampler = threading.Thread(
-        target=lambda: problems.append(attend(run_dir, options, lambda: process.poll() is None))
-    )
-    sampler.start()
     # What is sent to the container's processes (Ctrl-C) is theirs; we stay until they ended.
-    with signals_passed_on(process):
+    with signals_passed_on() as take:
+        try:
+            process = subprocess.Popen(line)
+        except OSError as error:
+            raise NicarbonError(f"{line[0]} cannot be executed: {error.strerror}") from None
+        take(process)
+        sampler = threading.Thread(
+            target=lambda: problems.append(
+                attend(run_dir, options, lambda: process.poll() is None)
+            )
+        )
+        sampler.start()
         code = process.wait()
     sampler.join()
     if problems and problems[0] is not None:

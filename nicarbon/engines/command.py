@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from nicarbon.meter import span
@@ -40,8 +40,9 @@ def run(command: Sequence[str], session: Session) -> int:
     started = span.begin(context, program) if context else None
     outcome, error = "failed", None
     try:
-        process = subprocess.Popen(command)
-        with signals_passed_on(process):
+        with signals_passed_on() as take:
+            process = subprocess.Popen(command)
+            take(process)
             code = process.wait()
         outcome = "ran" if code == 0 else "failed"
         error = None if code == 0 else f"exit code {code}" if code > 0 else f"signal {-code}"
@@ -52,21 +53,32 @@ def run(command: Sequence[str], session: Session) -> int:
 
 
 @contextmanager
-def signals_passed_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Let the command answer signals; outlive it, so that its last seconds are recorded.
+def signals_passed_on() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """Let a command answer signals; outlive it, so that its last seconds are recorded.
 
     A terminal sends Ctrl-C to the command as well; what is sent to this process alone (a batch
-    system's SIGTERM) is passed on.
+    system's SIGTERM) is passed on. Yields what is to be called with the command as soon as it is
+    started: signals that come before wait for it.
     """
+    started: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
 
     def pass_on(number: int, frame: object) -> None:
-        process.send_signal(number)
+        if started:
+            started[0].send_signal(number)
+        else:
+            early.append(number)
+
+    def take(process: subprocess.Popen[bytes]) -> None:
+        started.append(process)
+        while early:
+            process.send_signal(early.pop(0))
 
     previous = {signal.SIGINT: signal.signal(signal.SIGINT, lambda number, frame: None)}
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         previous[number] = signal.signal(number, pass_on)
     try:
-        yield
+        yield take
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -79,6 +80,18 @@ def test_signals_are_passed_on(session, tmp_path, name):
     assert command.run(shell(text), session) == 9
     thread.join()
     assert handlers() == before
+
+
+def test_signals_that_come_before_the_command_wait_for_it(session, monkeypatch):
+    start = subprocess.Popen
+
+    def slow_start(*args, **kwargs):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return start(*args, **kwargs)
+
+    monkeypatch.setattr(command.subprocess, "Popen", slow_start)
+    assert command.run(["sleep", "60"], session) == 128 + signal.SIGTERM
+    assert session.records("end")[0]["error"] == f"signal {signal.SIGTERM:d}"
 
 
 def test_ctrl_c_is_the_commands_to_answer(session, tmp_path):
