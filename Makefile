@@ -8,6 +8,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 T1W ?=
 N_PROCS ?=
+# Many tests wait for a scheduler that polls: several files at once, but one cluster at a time.
+N_TESTS ?= 2
 export NO_ET = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # As pip does: trust the machine's own certificates (a proxy's, say).
@@ -59,7 +61,8 @@ check: $(VENV)/.test-installed
 
 test: check
 	$(BIN)/python workflows/get_demo_image.py
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(N_TESTS) --dist loadfile --ignore=tests/cluster
+	$(BIN)/pytest tests/cluster
 
 # -E: what is taken from the program, such as --help, is no file that Sphinx sees change.
 docs: $(VENV)/.docs-installed

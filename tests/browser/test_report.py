@@ -230,7 +230,8 @@ def test_it_prints(opened, tmp_path):
         page.emulate_media(media="print")
         page.set_viewport_size({"width": 700, "height": 990})
         assert not page.locator(".toolbar").is_visible()
-        assert page.evaluate("document.documentElement.scrollWidth") <= 700
+        # Charts take their new size after the page has its own.
+        page.wait_for_function("document.documentElement.scrollWidth <= 700", timeout=10_000)
         cut = page.evaluate(
             "[...document.querySelectorAll('table, canvas, #footprint svg')]"
             ".filter(one => one.getBoundingClientRect().right > innerWidth + 1)"
