@@ -72,7 +72,7 @@ def target(output: str | Path) -> Path:
     """
     folder = Path(output) / FOLDER
     try:
-        if not folder.exists() or not any(folder.iterdir()):
+        if not folder.exists() or all(_is_begun(path) for path in folder.iterdir()):
             return folder
         about = json.loads((folder / "dataset_description.json").read_text(encoding="utf-8"))
         ours = any(made["Name"] == "nicarbon" for made in about["GeneratedBy"])
@@ -83,6 +83,11 @@ def target(output: str | Path) -> Path:
             f"{folder} is there and no derivative of nicarbon's: move it, or name another folder"
         )
     return folder
+
+
+def _is_begun(path: Path) -> bool:
+    """Tell what another process, which has just begun the folder, makes first."""
+    return path.name == _IGNORED or path.name.endswith(".part")
 
 
 def write(run: Run, output: str | Path, stages_file: str | None = None) -> tuple[Path, str | None]:

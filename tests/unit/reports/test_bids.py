@@ -199,6 +199,17 @@ def test_hostile_names_stay_in_their_cells(run, tmp_path):
     assert None not in row
 
 
+def test_a_folder_that_another_process_has_just_begun_is_no_stranger(tmp_path):
+    folder = tmp_path / "nicarbon"
+    folder.mkdir()
+    (folder / ".bidsignore").write_text("")
+    (folder / "dataset_description.json.1.part").write_text("{")
+    assert bids.target(tmp_path) == folder
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(NicarbonError):
+        bids.target(tmp_path)
+
+
 def test_writers_wait_for_one_another(run, tmp_path):
     made = [run(f"run-{n}") for n in range(4)]
     children = []
