@@ -329,7 +329,7 @@ def test_a_workflow_in_a_nodes_child_is_that_nodes_own(script, read_run, tmp_pat
     assert len((tmp_path / "log.txt").read_text().splitlines()) == 2
 
 
-UNPROVEN = """
+OWN = """
 import os, nicarbon, nodes_for_tests as t
 from nipype.pipeline.plugins.base import PluginBase
 
@@ -337,7 +337,7 @@ class OwnPlugin(PluginBase):
     def run(self, graph, config, updatehash=False):
         import networkx as nx
         for node in nx.topological_sort(graph):
-            assert type(node).__module__ == "nipype.pipeline.engine.nodes"
+            assert isinstance(node, t.Node)
             node.run(updatehash=updatehash)
 
 wf = t.chain(os.path.abspath('w'), 2)
@@ -345,11 +345,10 @@ wf.run(plugin=nicarbon.plugin(OwnPlugin(), run_dir='own'))
 """
 
 
-def test_a_plugin_that_is_not_proven_says_so_and_runs_unmetered(script, read_run, tmp_path):
-    done = script(UNPROVEN, metered=False)
+def test_a_plugin_that_nobody_knows_is_metered(script, read_run, tmp_path):
+    done = script(OWN, metered=False)
     assert done.returncode == 0, done.stderr
-    assert "the plugin Own is not metered yet: its nodes run unmetered" in done.stderr
-    assert not read_run(tmp_path / "own").starts
+    assert len(read_run(tmp_path / "own").starts) == 2
     assert len((tmp_path / "log.txt").read_text().splitlines()) == 2
 
 
