@@ -8,7 +8,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 T1W ?=
 N_PROCS ?=
-# Files of tests that run at once; those that meter whole pipelines run one at a time.
+# Files of tests that run at once; but one cluster at a time.
 N_TESTS ?= 2
 export NO_ET = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -62,7 +62,8 @@ check: $(VENV)/.test-installed
 test: check
 	$(BIN)/python workflows/get_demo_image.py
 	$(BIN)/pytest -n $(N_TESTS) --dist loadfile --ignore=tests/cluster --ignore=tests/integration
-	$(BIN)/pytest tests/cluster tests/integration
+	$(BIN)/pytest -n $(N_TESTS) --dist loadfile tests/integration
+	$(BIN)/pytest tests/cluster
 
 # -E: what is taken from the program, such as --help, is no file that Sphinx sees change.
 docs: $(VENV)/.docs-installed
