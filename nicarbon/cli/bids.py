@@ -7,6 +7,7 @@ import argparse
 import shlex
 import sys
 
+from nicarbon.cli.arguments import add_runs, add_stages
 from nicarbon.cli.summary import expand, repeat
 from nicarbon.errors import NicarbonError, StageRuleError
 from nicarbon.run import Run
@@ -27,16 +28,9 @@ run that was written last. Price runs before (nicarbon price) to have grams in i
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments to its parser."""
     parser.epilog = _EXAMPLES
-    parser.add_argument(
-        "runs",
-        metavar="RUN",
-        nargs="+",
-        help="a run folder, or a pattern such as 'nicarbon-runs/*'",
-    )
+    add_runs(parser)
     parser.add_argument("output", metavar="OUT", help="the folder with the derivatives")
-    parser.add_argument(
-        "--stages", metavar="FILE", help="your stage rules (TOML), tried before the built-in ones"
-    )
+    add_stages(parser)
 
 
 def run(args: argparse.Namespace) -> int:

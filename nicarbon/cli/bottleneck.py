@@ -7,6 +7,7 @@ import argparse
 import sys
 
 from nicarbon.bottleneck import Bottlenecks
+from nicarbon.cli.arguments import add_stages
 from nicarbon.cli.summary import repeat, terminal
 from nicarbon.run import Run
 
@@ -39,9 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="table",
         help="table to read, json for programs (default: table)",
     )
-    parser.add_argument(
-        "--stages", metavar="FILE", help="your stage rules (TOML), tried before the built-in ones"
-    )
+    add_stages(parser)
 
 
 def run(args: argparse.Namespace) -> int:

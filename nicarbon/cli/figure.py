@@ -8,7 +8,8 @@ import os
 import shlex
 import sys
 
-from nicarbon.cli.summary import add_rows, expand, repeat
+from nicarbon.cli.arguments import add_rows, add_runs
+from nicarbon.cli.summary import expand, repeat
 from nicarbon.errors import NicarbonError, StageRuleError
 from nicarbon.files import write_whole
 from nicarbon.grouping import check
@@ -35,12 +36,7 @@ It is drawn by matplotlib: pip install 'nicarbon[report]'.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments to its parser."""
     parser.epilog = _EXAMPLES
-    parser.add_argument(
-        "runs",
-        metavar="RUN",
-        nargs="+",
-        help="a run folder, or a pattern such as 'nicarbon-runs/*'",
-    )
+    add_runs(parser)
     parser.add_argument(
         "-o",
         "--output",

@@ -10,6 +10,7 @@ import sys
 
 from rich.filesize import decimal
 
+from nicarbon.cli.arguments import add_runs
 from nicarbon.cli.summary import expand
 from nicarbon.errors import RunFolderError
 from nicarbon.meter.accounting import ask_for_run
@@ -35,12 +36,7 @@ Exit code 1 if any file was left, 2 if any run could not be packed; the others a
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments to its parser."""
     parser.epilog = _EXAMPLES
-    parser.add_argument(
-        "runs",
-        metavar="RUN",
-        nargs="+",
-        help="a run folder, or a pattern such as 'nicarbon-runs/*'",
-    )
+    add_runs(parser)
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--force",

@@ -9,6 +9,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
+from nicarbon.cli.arguments import add_stages
 from nicarbon.cli.summary import repeat
 from nicarbon.errors import NicarbonError
 from nicarbon.files import write_whole
@@ -59,9 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--by", metavar="ATTRIBUTE", help=f"fold the nodes by anything: {', '.join(BY)}"
     )
-    parser.add_argument(
-        "--stages", metavar="FILE", help="your stage rules (TOML), tried before the built-in ones"
-    )
+    add_stages(parser)
 
 
 def run(args: argparse.Namespace) -> int:

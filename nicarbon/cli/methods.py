@@ -7,6 +7,7 @@ import argparse
 import shlex
 import sys
 
+from nicarbon.cli.arguments import add_stages
 from nicarbon.cli.summary import repeat
 from nicarbon.run import Run
 
@@ -32,9 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="text",
         help="plain text, Markdown, or the BibTeX of what they cite (default: text)",
     )
-    parser.add_argument(
-        "--stages", metavar="FILE", help="your stage rules (TOML), tried before the built-in ones"
-    )
+    add_stages(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from nicarbon.carbon.intensity import Intensity
 from nicarbon.carbon.price import Price
-from nicarbon.cli.summary import add_rows, expand, repeat, terminal
+from nicarbon.cli.arguments import add_format, add_rows, add_runs
+from nicarbon.cli.summary import expand, repeat, terminal
 from nicarbon.errors import NicarbonError, RunFolderError
 from nicarbon.grouping import check
 from nicarbon.run import Run, Summary, find_intensity
@@ -33,12 +34,7 @@ Exit code 2 if any run could not be priced; the others are.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments to its parser."""
     parser.epilog = _EXAMPLES
-    parser.add_argument(
-        "runs",
-        metavar="RUN",
-        nargs="+",
-        help="a run folder, or a pattern such as 'nicarbon-runs/*'",
-    )
+    add_runs(parser)
     place = parser.add_mutually_exclusive_group(required=True)
     place.add_argument(
         "--country", metavar="CODE", help="where it ran: ISO 3166 code of three letters, or name"
@@ -56,12 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what the site draws for each joule of its computers (1 to 5, default: 1)",
     )
     add_rows(parser)
-    parser.add_argument(
-        "--format",
-        choices=("table", "tsv", "json"),
-        default="table",
-        help="table to read, tsv or json for programs (default: table)",
-    )
+    add_format(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ import argparse
 import shlex
 from pathlib import Path
 
+from nicarbon.cli.arguments import add_stages
 from nicarbon.cli.summary import repeat
 from nicarbon.files import write_whole
 from nicarbon.reports import html
@@ -37,9 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"the page, replaced if it is there (default: {NAME} in the run folder); in a folder "
         f"it is called {NAME}",
     )
-    parser.add_argument(
-        "--stages", metavar="FILE", help="your stage rules (TOML), tried before the built-in ones"
-    )
+    add_stages(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from nicarbon.cli.arguments import add_format, add_stages
 from nicarbon.cli.summary import repeat, terminal
 from nicarbon.engines.near import did_you_mean
 from nicarbon.errors import NicarbonError, RunFolderError
@@ -41,15 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--explain", metavar="NODE", help="only this node: by its whole name, or by its own"
     )
-    parser.add_argument(
-        "--stages", metavar="FILE", help="your stage rules (TOML), tried before the built-in ones"
-    )
-    parser.add_argument(
-        "--format",
-        choices=("table", "tsv", "json"),
-        default="table",
-        help="table to read, tsv or json for programs (default: table)",
-    )
+    add_stages(parser)
+    add_format(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -14,8 +14,9 @@ from typing import TextIO
 
 from nicarbon import earlier
 from nicarbon.cli import expected
+from nicarbon.cli.arguments import add_format, add_rows, add_runs
 from nicarbon.errors import NicarbonError, RunFolderError, StageRuleError
-from nicarbon.grouping import BY, check
+from nicarbon.grouping import check
 from nicarbon.notes import count, listed
 from nicarbon.printable import clean
 from nicarbon.run import Run, Summary
@@ -42,12 +43,7 @@ _FEW = 3
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments to its parser."""
     parser.epilog = _EXAMPLES
-    parser.add_argument(
-        "runs",
-        metavar="RUN",
-        nargs="+",
-        help="a run folder, or a pattern such as 'nicarbon-runs/*'",
-    )
+    add_runs(parser)
     add_rows(parser)
     parser.add_argument(
         "--earlier",
@@ -63,25 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the runs that should be there, by the names of their folders: a file with one on "
         "each line, or task numbers as sbatch --array takes them",
     )
-    parser.add_argument(
-        "--format",
-        choices=("table", "tsv", "json"),
-        default="table",
-        help="table to read, tsv or json for programs (default: table)",
-    )
-
-
-def add_rows(parser: argparse.ArgumentParser) -> None:
-    """Add what says which rows a run is folded into: other verbs show the same ones."""
-    parser.add_argument(
-        "--by",
-        metavar="ATTRIBUTE",
-        default="stage",
-        help=f"what a row is (default: stage): {', '.join(BY)}",
-    )
-    parser.add_argument(
-        "--stages", metavar="FILE", help="your stage rules (TOML), tried before the built-in ones"
-    )
+    add_format(parser)
 
 
 def run(args: argparse.Namespace) -> int:
