@@ -10,6 +10,11 @@ T1W ?=
 N_PROCS ?=
 # Files of tests that run at once; but one cluster at a time.
 N_TESTS ?= 2
+AT_ONCE = -n $(N_TESTS) --dist loadfile
+# Apart: a browser's driver is a child of the process that tests, and other tests count children.
+# What needs a browser, an engine or a scheduler of its own is tried twice before it fails: these
+# have time limits that a busy machine can break; what was tried twice is printed.
+APART = tests/browser/ tests/integration/ tests/cluster/ tests/support/
 export NO_ET = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # As pip does: trust the machine's own certificates (a proxy's, say).
@@ -61,9 +66,10 @@ check: $(VENV)/.test-installed
 
 test: check
 	$(BIN)/python workflows/get_demo_image.py
-	$(BIN)/pytest -n $(N_TESTS) --dist loadfile --ignore=tests/cluster --ignore=tests/integration
-	$(BIN)/pytest -n $(N_TESTS) --dist loadfile tests/integration
-	$(BIN)/pytest tests/cluster
+	$(BIN)/pytest $(AT_ONCE) $(filter-out $(APART),$(wildcard tests/*/))
+	$(BIN)/pytest $(AT_ONCE) --reruns 1 tests/browser/
+	$(BIN)/pytest $(AT_ONCE) --reruns 1 tests/integration/
+	$(BIN)/pytest --reruns 1 tests/cluster/
 
 # -E: what is taken from the program, such as --help, is no file that Sphinx sees change.
 docs: $(VENV)/.docs-installed

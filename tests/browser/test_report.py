@@ -231,17 +231,14 @@ def test_it_prints(opened, tmp_path):
         page.set_viewport_size({"width": 700, "height": 990})
         assert not page.locator(".toolbar").is_visible()
         # Charts take their new size after the page has its own.
-        page.wait_for_function("document.documentElement.scrollWidth <= 700", timeout=10_000)
-        cut = page.evaluate(
+        page.wait_for_function("document.documentElement.scrollWidth <= 700")
+        page.wait_for_function(
             "[...document.querySelectorAll('table, canvas, #footprint svg')]"
-            ".filter(one => one.getBoundingClientRect().right > innerWidth + 1)"
-            ".map(one => one.tagName + one.textContent.slice(0, 30))"
+            ".every(one => one.getBoundingClientRect().right <= innerWidth + 1)"
         )
-        assert cut == []
-        heights = page.evaluate(
-            "[...document.querySelectorAll('.chart')].map(one => one.offsetHeight)"
+        page.wait_for_function(
+            "[...document.querySelectorAll('.chart')].every(one => one.offsetHeight > 100)"
         )
-        assert min(heights) > 100
         page.emulate_media(media="screen")
         assert page.pdf(format="A4", print_background=True).startswith(b"%PDF")
 
