@@ -53,6 +53,7 @@ def pages(run_folders, tmp_path_factory):
     other = "ba9876543210"
     make = {
         "real": lambda: Run.open(REAL),
+        "far": lambda: Run.open(shutil.copytree(REAL, folder / ("x" * 100) / ("y" * 100))),
         "many": lambda: Run(run_folders.many(), "runs/many"),
         "hostile": lambda: _hostile(run_folders),
         "killed": lambda: Run(run_folders.facts(killed=True), "runs/killed"),

@@ -3,7 +3,7 @@
 
 import pytest
 
-RUNS = ("real", "many", "hostile", "killed", "failed", "dark", "empty", "two hosts")
+RUNS = ("real", "far", "many", "hostile", "killed", "failed", "dark", "empty", "two hosts")
 CHART = "echarts.getInstanceByDom(document.getElementById('{}'))"
 # Every text against what lies behind it, as WCAG 2.2 reckons; pictures are tested elsewhere.
 LOW_CONTRAST = """() => {
@@ -234,8 +234,9 @@ def test_contrast_is_enough(opened, name):
         assert page.evaluate(LOW_CONTRAST) == []
 
 
-def test_it_prints(opened, tmp_path):
-    with opened("real") as page:
+@pytest.mark.parametrize("name", ["real", "far"])
+def test_it_prints(opened, name):
+    with opened(name) as page:
         page.emulate_media(media="print")
         page.set_viewport_size({"width": 700, "height": 990})
         assert not page.locator(".toolbar").is_visible()
