@@ -99,8 +99,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = args.run_verb(args)
     except NicarbonError as error:
-        print(f"nicarbon: {error}", file=sys.stderr)
-        code = 2
+        from nicarbon.cli.folders import complain
+
+        code = complain([str(error)])
     except BrokenPipeError:
         pass  # The reader of our output (head, less) has seen enough.
     _let_go(sys.stdout)

@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arguments that several verbs take: the same name, meaning and help everywhere."""
+"""Arguments that several verbs take: the same name, meaning and help everywhere.
+
+And what else is asked of a command line: what to repeat in the next one, where output goes.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
+import shutil
+from typing import TextIO
 
 from nicarbon.grouping import BY
 
 
 def add_runs(parser: argparse.ArgumentParser) -> None:
-    """Add the run folders of a verb that takes several; see `nicarbon.cli.summary.expand`."""
+    """Add the run folders of a verb that takes several; see `nicarbon.cli.folders`."""
     parser.add_argument(
         "runs",
         metavar="RUN",
@@ -44,3 +51,15 @@ def add_format(parser: argparse.ArgumentParser) -> None:
         default="table",
         help="table to read, tsv or json for programs (default: table)",
     )
+
+
+def repeat(stages_file: str | None) -> str:
+    """Return the arguments that a next command should repeat to show the same stages."""
+    return f" --stages {shlex.quote(stages_file)}" if stages_file else ""
+
+
+def terminal(stream: TextIO) -> tuple[int | None, bool]:
+    """Return the columns of a terminal and whether it wants colours; None and no for others."""
+    if not stream.isatty():
+        return None, False
+    return shutil.get_terminal_size().columns, "NO_COLOR" not in os.environ

@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 
-from nicarbon.cli.arguments import add_runs, add_stages
-from nicarbon.cli.summary import expand, repeat
-from nicarbon.errors import NicarbonError, StageRuleError
+from nicarbon.cli.arguments import add_runs, add_stages, repeat
+from nicarbon.cli.folders import complain, each
 from nicarbon.run import Run
 
 _EXAMPLES = """\
@@ -44,24 +42,11 @@ def run(args: argparse.Namespace) -> int:
     from nicarbon.reports.bids import target, write
 
     folder = target(args.output)
-    paths, unmatched = expand(args.runs)
-    failed = [f"{pattern}: no folder matches" for pattern in unmatched]
-    written, lacking = [], None
-    for path in paths:
-        try:
-            folder, lacking = write(Run.open(path), args.output, args.stages)
-            written.append(path)
-        except StageRuleError:
-            raise  # the user's rules are wrong for every run alike
-        except NicarbonError as error:
-            failed.append(str(error))
+    written, failed = each(args.runs, lambda path: write(Run.open(path), args.output, args.stages))
     if written:
+        first, (_, lacking) = next(iter(written)), list(written.values())[-1]
         print(f"wrote {folder}")
-        print(
-            f"next: nicarbon summary {shlex.quote(written[0])} --by subject{repeat(args.stages)}"
-        )
-    if lacking:
-        print(f"nicarbon: no figures: {lacking}", file=sys.stderr)
-    for message in failed:
-        print(f"nicarbon: {message}", file=sys.stderr)
-    return 2 if failed else 0
+        print(f"next: nicarbon summary {shlex.quote(first)} --by subject{repeat(args.stages)}")
+        if lacking:
+            complain([f"no figures: {lacking}"])
+    return complain(failed)

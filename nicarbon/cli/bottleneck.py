@@ -7,8 +7,7 @@ import argparse
 import sys
 
 from nicarbon.bottleneck import Bottlenecks
-from nicarbon.cli.arguments import add_stages
-from nicarbon.cli.summary import repeat, terminal
+from nicarbon.cli.arguments import add_stages, repeat, terminal
 from nicarbon.run import Run
 
 _EXAMPLES = """\

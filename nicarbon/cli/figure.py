@@ -6,11 +6,10 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import sys
 
-from nicarbon.cli.arguments import add_rows, add_runs
-from nicarbon.cli.summary import expand, repeat
-from nicarbon.errors import NicarbonError, StageRuleError
+from nicarbon.cli.arguments import add_rows, add_runs, repeat
+from nicarbon.cli.folders import complain, each, expand
+from nicarbon.errors import NicarbonError
 from nicarbon.files import write_whole
 from nicarbon.grouping import check
 from nicarbon.run import Run
@@ -75,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     least, most = _WIDTHS_MM
     if not least <= args.width <= most:
         raise NicarbonError(f"a width of {args.width:g} mm: give {least:g} to {most:g}")
-    paths, unmatched = expand(args.runs)
+    paths, _ = expand(args.runs)
     if len(paths) > 1 and kind != "pdf":
         raise NicarbonError(
             f"{args.output}: {len(paths)} runs are as many pages: name a .pdf, or give one run"
@@ -83,19 +82,12 @@ def run(args: argparse.Namespace) -> int:
     from nicarbon.reports.bars import bars_of
     from nicarbon.reports.figure import draw
 
-    pages, drawn, failed = [], [], [f"{pattern}: no folder matches" for pattern in unmatched]
-    for path in paths:
-        try:
-            pages.append(bars_of(Run.open(path).summary(args.by, args.stages), args.scale))
-            drawn.append(path)
-        except StageRuleError:
-            raise  # the user's rules are wrong for every run alike
-        except NicarbonError as error:
-            failed.append(str(error))
+    pages, failed = each(
+        args.runs,
+        lambda path: bars_of(Run.open(path).summary(args.by, args.stages), args.scale),
+    )
     if pages:
-        write_whole(args.output, draw(pages, kind, args.width))
+        write_whole(args.output, draw(list(pages.values()), kind, args.width))
         print(f"wrote {args.output}")
-        print(f"next: nicarbon methods {shlex.quote(drawn[0])}{repeat(args.stages)}")
-    for message in failed:
-        print(f"nicarbon: {message}", file=sys.stderr)
-    return 2 if failed else 0
+        print(f"next: nicarbon methods {shlex.quote(next(iter(pages)))}{repeat(args.stages)}")
+    return complain(failed)

@@ -6,17 +6,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 import shlex
-import sys
 
 from rich.filesize import decimal
 
 from nicarbon.cli.arguments import add_runs
-from nicarbon.cli.summary import expand
+from nicarbon.cli.folders import complain, each, expand
 from nicarbon.errors import RunFolderError
 from nicarbon.meter.accounting import ask_for_run
 from nicarbon.meter.gather import Gathered, GatherError, gather, unpack
 from nicarbon.notes import count, some
-from nicarbon.reports.cells import clean
+from nicarbon.printable import clean
 
 _EXAMPLES = """\
 examples:
@@ -56,29 +55,21 @@ def run(args: argparse.Namespace) -> int:
     int
         0; 1 if files of living processes were left; 2 if any run could not be packed.
     """
-    paths, unmatched = expand(args.runs)
     if args.unpack is not None:
-        return _unpack(paths, args.unpack)
-    failed = [f"{pattern}: no folder matches" for pattern in unmatched]
-    left = False
-    for path in paths:
-        try:
-            # How jobs ended that could not say it themselves, while the scheduler still knows.
-            with contextlib.suppress(OSError):
-                ask_for_run(path)
-            done = gather(path, args.force)
-        except GatherError as error:
-            failed.append(str(error))
-        else:
-            left = left or bool(done.left)
-            print(clean(f"{path}: {_said(done)}"))
-    if len(failed) == 1 and len(paths) <= 1:
-        raise RunFolderError(failed[0])
-    for message in failed:
-        print(f"nicarbon: {message}", file=sys.stderr)
-    if len(failed) < len(paths):
+        return _unpack(expand(args.runs)[0], args.unpack)
+    packed, failed = each(args.runs, lambda path: _pack(path, args.force), GatherError)
+    if packed:
         print(clean(f"next: nicarbon summary {' '.join(map(shlex.quote, args.runs))}"))
-    return 2 if failed else int(left)
+    return complain(failed) or int(any(done.left for done in packed.values()))
+
+
+def _pack(path: str, force: bool) -> Gathered:
+    # How jobs ended that could not say it themselves, while the scheduler still knows.
+    with contextlib.suppress(OSError):
+        ask_for_run(path)
+    done = gather(path, force)
+    print(clean(f"{path}: {_said(done)}"))
+    return done
 
 
 def _unpack(paths: list[str], into: str) -> int:

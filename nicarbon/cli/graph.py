@@ -9,8 +9,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from nicarbon.cli.arguments import add_stages
-from nicarbon.cli.summary import repeat
+from nicarbon.cli.arguments import add_stages, repeat
 from nicarbon.errors import NicarbonError
 from nicarbon.files import write_whole
 from nicarbon.grouping import BY, check

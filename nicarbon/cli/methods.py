@@ -7,8 +7,7 @@ import argparse
 import shlex
 import sys
 
-from nicarbon.cli.arguments import add_stages
-from nicarbon.cli.summary import repeat
+from nicarbon.cli.arguments import add_stages, repeat
 from nicarbon.run import Run
 
 _EXAMPLES = """\

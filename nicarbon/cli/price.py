@@ -9,9 +9,8 @@ from collections.abc import Sequence
 
 from nicarbon.carbon.intensity import Intensity
 from nicarbon.carbon.price import Price
-from nicarbon.cli.arguments import add_format, add_rows, add_runs
-from nicarbon.cli.summary import expand, repeat, terminal
-from nicarbon.errors import NicarbonError, RunFolderError
+from nicarbon.cli.arguments import add_format, add_rows, add_runs, repeat, terminal
+from nicarbon.cli.folders import complain, each
 from nicarbon.grouping import check
 from nicarbon.run import Run, Summary, find_intensity
 from nicarbon.stages import StageRules
@@ -68,21 +67,11 @@ def run(args: argparse.Namespace) -> int:
     Price(intensity, args.pue)
     StageRules.load(args.stages)
     check(args.by)
-    paths, unmatched = expand(args.runs)
-    priced, failed = [], [f"{pattern}: no folder matches" for pattern in unmatched]
-    for path in paths:
-        try:
-            priced.append(_price(path, intensity, args))
-        except NicarbonError as error:
-            failed.append(str(error))
-    if not priced and len(failed) == 1:
-        raise RunFolderError(failed[0])
+    priced, failed = each(args.runs, lambda path: _price(path, intensity, args))
     if priced:
-        sys.stdout.write(_render(priced, args))
+        sys.stdout.write(_render(list(priced.values()), args))
         sys.stdout.flush()
-    for message in failed:
-        print(f"nicarbon: {message}", file=sys.stderr)
-    return 2 if failed else 0
+    return complain(failed)
 
 
 def _price(path: str, intensity: Intensity, args: argparse.Namespace) -> tuple[Summary, Price]:

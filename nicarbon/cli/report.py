@@ -7,8 +7,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from nicarbon.cli.arguments import add_stages
-from nicarbon.cli.summary import repeat
+from nicarbon.cli.arguments import add_stages, repeat
 from nicarbon.files import write_whole
 from nicarbon.reports import html
 from nicarbon.run import Run

@@ -7,8 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from nicarbon.cli.arguments import add_format, add_stages
-from nicarbon.cli.summary import repeat, terminal
+from nicarbon.cli.arguments import add_format, add_stages, repeat, terminal
 from nicarbon.engines.near import did_you_mean
 from nicarbon.errors import NicarbonError, RunFolderError
 from nicarbon.graph_reader import read_graph

@@ -4,21 +4,17 @@
 from __future__ import annotations
 
 import argparse
-import glob
 import os
-import shlex
-import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TextIO
 
 from nicarbon import earlier
 from nicarbon.cli import expected
-from nicarbon.cli.arguments import add_format, add_rows, add_runs
-from nicarbon.errors import NicarbonError, RunFolderError, StageRuleError
+from nicarbon.cli.arguments import add_format, add_rows, add_runs, repeat, terminal
+from nicarbon.cli.folders import complain, each, expand
 from nicarbon.grouping import check
 from nicarbon.notes import count, listed
-from nicarbon.printable import clean
 from nicarbon.run import Run, Summary
 
 _EXAMPLES = """\
@@ -73,19 +69,12 @@ def run(args: argparse.Namespace) -> int:
     check(args.by)
     earlier.check(args.earlier)
     names = [] if args.expect is None else expected.expected(args.expect)
-    paths, unmatched = expand(args.runs)
     # What the cache saved is told of a few runs; each of many would look through all the others.
-    past = args.earlier if len(paths) <= _FEW or args.earlier else None
-    summaries, failed = [], [f"{pattern}: no folder matches" for pattern in unmatched]
-    for path in paths:
-        try:
-            summaries.append(Run.open(path).summary(args.by, args.stages, past))
-        except StageRuleError:
-            raise  # the user's rules are wrong for every run alike
-        except NicarbonError as error:
-            failed.append(str(error))
-    if not summaries and len(failed) == 1 and not names:
-        raise RunFolderError(failed[0])
+    past = args.earlier if len(expand(args.runs)[0]) <= _FEW or args.earlier else None
+    shown, failed = each(
+        args.runs, lambda path: Run.open(path).summary(args.by, args.stages, past)
+    )
+    summaries = list(shown.values())
     missing = expected.absent(names, (summary.path for summary in summaries))
     if missing:
         verb = "is" if len(missing) == 1 else "are"
@@ -96,9 +85,7 @@ def run(args: argparse.Namespace) -> int:
     if summaries:
         sys.stdout.write(_render(summaries, args))
         sys.stdout.flush()
-    for message in failed:
-        print(f"nicarbon: {clean(message)}", file=sys.stderr)
-    return 2 if failed else 0
+    return complain(failed)
 
 
 def show(run_dir: str | os.PathLike[str], stages_file: str | None = None) -> None:
@@ -110,28 +97,6 @@ def show(run_dir: str | os.PathLike[str], stages_file: str | None = None) -> Non
     sys.stdout.flush()
     sys.stderr.write("\n" + _table([summary], stages_file, sys.stderr))
     sys.stderr.flush()
-
-
-def expand(patterns: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Expand the patterns that the shell left alone.
-
-    Returns
-    -------
-    tuple
-        Paths, each once, in the order given; and the patterns that match nothing. Of a pattern's
-        matches only folders count: a folder of runs may hold other files.
-    """
-    paths: dict[str, None] = {}
-    unmatched = []
-    for pattern in patterns:
-        is_pattern = glob.has_magic(pattern) and not os.path.lexists(pattern)
-        found = [pattern]
-        if is_pattern:
-            found = [path for path in sorted(glob.glob(pattern)) if os.path.isdir(path)]
-        paths.update(dict.fromkeys(found))
-        if not found:
-            unmatched.append(pattern)
-    return list(paths), unmatched
 
 
 def _render(summaries: Sequence[Summary], args: argparse.Namespace) -> str:
@@ -165,15 +130,3 @@ def _many(summaries: Sequence[Summary], stages_file: str | None, stream: TextIO)
     ]
     width, color = terminal(stream)
     return render_many(runs, width=width, color=color, command=repeat(stages_file))
-
-
-def repeat(stages_file: str | None) -> str:
-    """Return the arguments that a next command should repeat to show the same stages."""
-    return f" --stages {shlex.quote(stages_file)}" if stages_file else ""
-
-
-def terminal(stream: TextIO) -> tuple[int | None, bool]:
-    """Return the columns of a terminal and whether it wants colours; None and no for others."""
-    if not stream.isatty():
-        return None, False
-    return shutil.get_terminal_size().columns, "NO_COLOR" not in os.environ
