@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from nicarbon.testing.clock import FakeClock
 from nicarbon.testing.host import SimulatedHost
+from nicarbon.testing.programs import Phase
 from nicarbon.testing.run import SimulatedRun
 
-__all__ = ["FakeClock", "SimulatedHost", "SimulatedRun"]
+__all__ = ["FakeClock", "Phase", "SimulatedHost", "SimulatedRun"]

@@ -11,12 +11,13 @@ import bisect
 import heapq
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from nicarbon.testing.clock import NS_PER_S, FakeClock
 from nicarbon.testing.files import FakeFiles
-from nicarbon.testing.programs import Program, Truth
+from nicarbon.testing.processor import Processor
+from nicarbon.testing.programs import Phase, Program, Truth
 
 # Of Intel's server processors since Haswell: 2**-14 J, an update each millisecond, a counter of
 # 32 bits (Intel SDM vol. 3B, "RAPL interfaces").
@@ -52,6 +53,14 @@ class SimulatedHost:
         The counters' steps in joules and in time.
     boot_id : str
         Tells several simulated hosts apart.
+    uncore_w, boost, shared_core, memory_limit_w, limit_w : float
+        How the power of a socket follows from what runs on it, see `nicarbon.testing.processor`;
+        by default it is the sum of its programs' watts.
+    n_gpus : int
+        Devices, ``gpu-0`` and so on. Their joules are in `energy_j` and in the truth; no file
+        shows them.
+    gpu_idle_w : float
+        Watts of each.
     """
 
     def __init__(
@@ -71,16 +80,33 @@ class SimulatedHost:
         quantum_j: float = QUANTUM_J,
         update_ns: int = UPDATE_NS,
         boot_id: str = "51de0000-0000-4000-8000-000000000000",
+        uncore_w: float = 0.0,
+        boost: float = 0.0,
+        shared_core: float = 1.0,
+        memory_limit_w: float = float("inf"),
+        limit_w: float = float("inf"),
+        n_gpus: int = 0,
+        gpu_idle_w: float = 25.0,
     ) -> None:
         self.clock = FakeClock()
         self.root = root
         self.n_cpus = n_sockets * cpus_per_socket
         self.truth: dict[str, Truth] = defaultdict(Truth)
         self.unshared_idle_j = 0.0
+        self.unheld_gpu_j = 0.0
         self.programs: dict[int, Program] = {}
         self.missing: set[str] = set()
-        self._idle_w = idle_w
-        self._dram_idle_w = dram_idle_w
+        self._processor = Processor(
+            cpus_per_socket,
+            idle_w,
+            dram_idle_w,
+            uncore_w,
+            boost,
+            shared_core,
+            memory_limit_w,
+            limit_w,
+        )
+        self._gpu_idle_w = gpu_idle_w
         self._platform_w = platform_w
         self._range_j = range_j
         self._start_j = start_j
@@ -92,8 +118,10 @@ class SimulatedHost:
             self.domains += [f"package-{i}/dram" for i in range(n_sockets)]
         if psys:
             self.domains.append("psys")
+        self.gpus = [f"gpu-{i}" for i in range(n_gpus)]
         self._busy_s = 0.0
-        self._course = [(self.clock.monotonic_ns(), dict.fromkeys(self.domains, 0.0))]
+        self._own_j: dict[int, float] = {}
+        self._course = [(self.clock.monotonic_ns(), self._no_joules())]
         self._pids = itertools.count(100)
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -135,13 +163,43 @@ class SimulatedHost:
         watts: float | None = None,
         dram_watts: float | None = None,
         owner: str | None = None,
+        gpu: int | None = None,
+        gpu_busy: float = 0.0,
+        gpu_watts: float = 0.0,
     ) -> None:
-        """Change what a program does from now on."""
+        """Change what a program does from now on; a device that is not named is let go."""
         program = self.programs[pid]
+        program.work += 1
         program.cpus = cpus
+        program.gpu, program.gpu_busy, program.gpu_watts = gpu, gpu_busy, gpu_watts
         program.watts = program.watts if watts is None else watts
         program.dram_watts = program.dram_watts if dram_watts is None else dram_watts
         program.owner = program.owner if owner is None else owner
+
+    def play(self, pid: int, phases: Sequence[Phase], gpu: int | None = None) -> None:
+        """Let a program go through phases, over and over, until it is given something else.
+
+        Parameters
+        ----------
+        pid : int
+            The program.
+        phases : sequence of Phase
+            At least one.
+        gpu : int, optional
+            The device that it holds, in all of its phases.
+        """
+        turn = itertools.cycle(phases)
+
+        def next_phase(work: int) -> None:
+            program = self.programs.get(pid)
+            if program is None or program.work != work or program.state == "Z":
+                return
+            phase = next(turn)
+            busy, gpu_w = phase.gpu_busy, phase.gpu_watts
+            self.load(pid, phase.cpus, phase.watts, phase.dram_watts, None, gpu, busy, gpu_w)
+            self.at(phase.length_s, lambda: next_phase(work + 1))
+
+        next_phase(self.programs[pid].work)
 
     def end(self, pid: int, reaped: bool = True) -> None:
         """End a program; its children go to process 1 of this host, itself to its parent.
@@ -152,7 +210,7 @@ class SimulatedHost:
             Whether its parent waits for it at once; else it stays as a zombie.
         """
         program = self.programs[pid]
-        program.cpus, program.state = 0.0, "Z"
+        program.cpus, program.state, program.gpu = 0.0, "Z", None
         for child in program.children:
             self.programs[child].parent = 100
             self.programs[100].children.append(child)
@@ -201,39 +259,75 @@ class SimulatedHost:
         seconds = duration_ns / NS_PER_S
         wanted = sum(program.cpus for program in self.programs.values())
         granted = min(1.0, self.n_cpus / wanted) if wanted > 0 else 0.0
-        joules = dict.fromkeys(self.domains, 0.0)
+        joules = self._no_joules()
+        busy = [program for program in self.programs.values() if program.cpus > 0]
         for socket in range(self._n_sockets):
-            self._add(joules, f"package-{socket}", self._idle_w * seconds)
-            self._add(joules, f"package-{socket}/dram", self._dram_idle_w * seconds)
+            here = [program for program in busy if program.socket == socket]
+            self._run_socket(socket, here, granted, seconds, joules)
         idle_j = sum(joules[name] for name in self.domains if name != "psys")
-        for program in self.programs.values():
-            cpu_s = program.cpus * granted * seconds
-            if cpu_s == 0.0:
-                continue
-            program.cpu_s += cpu_s
-            self._add(joules, f"package-{program.socket}", cpu_s * program.watts)
-            self._add(joules, f"package-{program.socket}/dram", cpu_s * program.dram_watts)
+        idle_j -= sum(self._own_j.values())
+        for program in busy:
+            program.cpu_s += program.cpus * granted * seconds
             truth = self.truth[program.owner]
-            truth.cpu_s += cpu_s
-            truth.own_j += cpu_s * self._cost(program)
+            truth.cpu_s += program.cpus * granted * seconds
+            truth.own_j += self._own_j.pop(program.pid)
             truth.idle_j += idle_j * program.cpus / wanted
         if wanted == 0:
             self.unshared_idle_j += idle_j
         if "psys" in joules:
             joules["psys"] = sum(joules.values()) + self._platform_w * seconds
+        for i, name in enumerate(self.gpus):
+            joules[name] = self._run_gpu(i, seconds)
         self._busy_s += wanted * granted * seconds
         before = self._course[-1][1]
         self.clock.advance(duration_ns)
         self._course.append((until_ns, {name: before[name] + joules[name] for name in joules}))
 
+    def _no_joules(self) -> dict[str, float]:
+        return dict.fromkeys([*self.domains, *self.gpus], 0.0)
+
+    def _run_socket(
+        self,
+        socket: int,
+        programs: Sequence[Program],
+        granted: float,
+        seconds: float,
+        joules: dict[str, float],
+    ) -> None:
+        """Add the joules of a socket to its domains, and note those of each program."""
+        processor = self._processor
+        active_w = processor.active_w(sum(program.cpus for program in programs) * granted)
+        package, dram = f"package-{socket}", f"package-{socket}/dram"
+        self._add(joules, package, (processor.idle_w + active_w) * seconds)
+        self._add(joules, dram, processor.dram_idle_w * seconds)
+        drawn_w = processor.draw_w(programs, granted)
+        for program, (core_w, dram_w) in zip(programs, drawn_w, strict=True):
+            self._add(joules, package, core_w * seconds)
+            self._add(joules, dram, dram_w * seconds)
+            # What no counter of this host sees is in no truth that a division could be held to.
+            seen_w = core_w + (dram_w if dram in joules else 0.0)
+            self._own_j[program.pid] = seen_w * seconds
+
+    def _run_gpu(self, device: int, seconds: float) -> float:
+        """Give what a device uses to those that compute on it, or that hold it; return joules."""
+        idle_j = self._gpu_idle_w * seconds
+        holders = [program for program in self.programs.values() if program.gpu == device]
+        wanted = sum(program.gpu_busy for program in holders)
+        total_j = idle_j
+        for program in holders:
+            truth = self.truth[program.owner]
+            busy = program.gpu_busy / max(wanted, 1.0)
+            truth.gpu_j += busy * program.gpu_watts * seconds
+            total_j += busy * program.gpu_watts * seconds
+            share = program.gpu_busy / wanted if wanted > 0 else 1 / len(holders)
+            truth.gpu_idle_j += idle_j * share
+        if not holders:
+            self.unheld_gpu_j += idle_j
+        return total_j
+
     def _add(self, joules: dict[str, float], name: str, amount: float) -> None:
         if name in joules:
             joules[name] += amount
-
-    def _cost(self, program: Program) -> float:
-        """Return the joules of a CPU second that this host's counters can see."""
-        seen = any(name.endswith("/dram") for name in self.domains)
-        return program.watts + (program.dram_watts if seen else 0.0)
 
     # Counters ------------------------------------------------------------------------------
 

@@ -18,6 +18,13 @@ class Program:
         Joules for each CPU second, in the processor and in memory.
     owner : str
         To whom its joules belong in `SimulatedHost.truth`.
+    gpu : int or None
+        The device on which it holds memory.
+    gpu_busy, gpu_watts : float
+        The part of the device's time that it would use if it were alone there, and what it draws
+        above idle while it does.
+    work : int
+        How often it was given something to do.
     """
 
     pid: int
@@ -33,6 +40,31 @@ class Program:
     reaped_s: float = 0.0
     state: str = "R"
     children: list[int] = field(default_factory=list)
+    gpu: int | None = None
+    gpu_busy: float = 0.0
+    gpu_watts: float = 0.0
+    work: int = 0
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What a program does for a while; see `SimulatedHost.play`.
+
+    Attributes
+    ----------
+    length_s : float
+        Seconds.
+    cpus, watts, dram_watts, gpu_busy, gpu_watts : float
+        As in `Program`. A memory-bound phase has low `watts` and high `dram_watts`, a GPU-bound
+        one few `cpus` and a busy device.
+    """
+
+    length_s: float
+    cpus: float
+    watts: float
+    dram_watts: float = 0.0
+    gpu_busy: float = 0.0
+    gpu_watts: float = 0.0
 
 
 @dataclass
@@ -46,14 +78,23 @@ class Truth:
     own_j : float
         Joules that its programs dissipated above the host's idle power.
     idle_j : float
-        Its part of the idle power, divided at each moment by CPU time as nicarbon does by rule.
+        Its part of what no program draws by itself, the idle power of all sockets and what they
+        draw in addition when anything runs; divided at each moment by CPU time, as nicarbon does
+        by rule.
+    gpu_j : float
+        Joules that its programs dissipated in GPUs, above their idle power.
+    gpu_idle_j : float
+        Its part of the idle power of GPUs: by device time at each moment, and of a device that
+        computes nothing in equal parts among those that hold memory on it.
     """
 
     cpu_s: float = 0.0
     own_j: float = 0.0
     idle_j: float = 0.0
+    gpu_j: float = 0.0
+    gpu_idle_j: float = 0.0
 
     @property
     def energy_j(self) -> float:
-        """Return all that it answers for, in joules."""
+        """Return all that it answers for in processors and memory, in joules."""
         return self.own_j + self.idle_j

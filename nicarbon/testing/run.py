@@ -132,9 +132,9 @@ class SimulatedRun:
 
     # Nodes ---------------------------------------------------------------------------------
 
-    def worker(self) -> int:
-        """Start a process that executes nodes; return its number."""
-        return self.host.spawn("worker", parent=self.driver)
+    def worker(self, socket: int = 0) -> int:
+        """Start a process that executes nodes on one of the host's sockets; return its number."""
+        return self.host.spawn("worker", parent=self.driver, socket=socket)
 
     def begin(
         self,

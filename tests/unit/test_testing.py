@@ -11,7 +11,7 @@ from nicarbon.attribution import attribute
 from nicarbon.meter.processes import ProcFS
 from nicarbon.meter.sensors.rapl import Rapl
 from nicarbon.reader import read_run
-from nicarbon.testing import FakeClock, SimulatedHost, SimulatedRun
+from nicarbon.testing import FakeClock, Phase, SimulatedHost, SimulatedRun
 
 
 def test_a_clock_that_is_not_told_to_go_stands_still():
@@ -182,3 +182,49 @@ def test_the_real_sampler_beats_and_sees_the_end_of_a_killed_worker(tmp_path):
     assert lines[-1]["reason"] == "driver ended"
     [killed] = attribute(read_run(tmp_path / "run")).spans
     assert (killed.outcome, killed.cpu_s) == ("killed", 6.0)
+
+
+def test_truth_adds_up_whatever_the_processor_does(tmp_path):
+    host = SimulatedHost(
+        tmp_path, cpus_per_socket=4, uncore_w=8, boost=0.4, shared_core=0.6, limit_w=40, n_gpus=1
+    )
+    phases = [Phase(0.7, 3, 6, 1), Phase(0.4, 1, 2, 5), Phase(0.5, 0.1, 4, 0, 0.9, 150)]
+    host.play(host.spawn("a"), phases, gpu=0)
+    host.spawn("b", cpus=3, watts=7, socket=1)
+    host.advance(10)
+    everybody = sum(truth.energy_j for truth in host.truth.values()) + host.unshared_idle_j
+    assert everybody == pytest.approx(sum(host.energy_j(name) for name in host.domains))
+    on_gpu = sum(truth.gpu_j + truth.gpu_idle_j for truth in host.truth.values())
+    assert on_gpu + host.unheld_gpu_j == pytest.approx(host.energy_j("gpu-0"))
+    # Six rounds of 1.6 s and 0.4 s of the first phase.
+    assert host.truth["a"].cpu_s == pytest.approx(6 * (2.1 + 0.4 + 0.05) + 0.4 * 3)
+    assert host.truth["a"].gpu_j == pytest.approx(6 * 0.5 * 0.9 * 150)
+
+
+def test_a_program_that_is_given_other_work_leaves_its_phases(tmp_path):
+    host = SimulatedHost(tmp_path)
+    pid = host.spawn("a")
+    host.play(pid, [Phase(1, 1, 5), Phase(1, 2, 5)])
+    host.at(2.5, lambda: host.load(pid, 0.5))
+    host.advance(10)
+    assert host.truth["a"].cpu_s == pytest.approx(1 + 2 + 0.5 + 0.5 * 7.5)
+    host.play(pid, [Phase(1, 1, 5)])
+    host.end(pid)
+    host.advance(5)
+    assert host.truth["a"].cpu_s == pytest.approx(1 + 2 + 0.5 + 0.5 * 7.5)
+
+
+def test_gpus_that_wait_belong_to_those_that_hold_memory_on_them(tmp_path):
+    host = SimulatedHost(tmp_path, n_gpus=2, gpu_idle_w=30)
+    host.load(host.spawn("first"), 1, gpu=0)
+    second = host.spawn("second")
+    host.load(second, 1, gpu=0)
+    host.advance(2)
+    host.load(second, 1, gpu=0, gpu_busy=1.0, gpu_watts=200)
+    host.load(host.spawn("third"), 1, gpu=0, gpu_busy=1.0, gpu_watts=100)
+    host.advance(2)
+    assert host.truth["first"].gpu_idle_j == pytest.approx(30)
+    assert host.truth["second"].gpu_idle_j == pytest.approx(30 + 30)
+    assert host.truth["second"].gpu_j == pytest.approx(200)
+    assert host.truth["third"].gpu_j == pytest.approx(100)
+    assert host.unheld_gpu_j == pytest.approx(30 * 4)
