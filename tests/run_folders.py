@@ -209,3 +209,23 @@ def write(folder, facts):
         path = folder / f"samples-{file.host.host}-{file.host.pid}-20.jsonl"
         path.write_bytes(b"".join(encode(record) + b"\n" for record in records))
     return folder
+
+
+def ok(facts, run_id):
+    """The same run, as one that ended well."""
+    (file,) = facts.node_files
+    lines = tuple(
+        msgspec.structs.replace(line, outcome=word)
+        if (
+            word := {"failed": "ran" if isinstance(line, End) else "ok"}.get(
+                getattr(line, "outcome", None)
+            )
+        )
+        else line
+        for line in file.lines
+    )
+    return msgspec.structs.replace(
+        facts,
+        info=msgspec.structs.replace(facts.info, run_id=run_id),
+        node_files=(msgspec.structs.replace(file, lines=lines),),
+    )
