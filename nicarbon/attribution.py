@@ -73,6 +73,9 @@ class SpanEnergy(msgspec.Struct, frozen=True):
         Of a part, when it was at work; empty for a whole one, which was from start to end.
     split_j : float
         One standard deviation of a part's energy, of what dividing the execution leaves unknown.
+    course : tuple of (float, float, float)
+        When it used how much, where that is known: monotonic seconds, and joules from one to the
+        other. A part has that of its whole execution. What is not in it was used evenly.
     """
 
     span: str
@@ -105,6 +108,7 @@ class SpanEnergy(msgspec.Struct, frozen=True):
     part: str = ""
     pieces: tuple[tuple[float, float], ...] = ()
     split_j: float = 0.0
+    course: tuple[tuple[float, float, float], ...] = ()
 
 
 class HostEnergy(msgspec.Struct, frozen=True):
@@ -356,6 +360,7 @@ def _span(
         inputs_hash=end.inputs_hash if end else None,
         ended_by=_ended_by(execution, host.ended),
         split=_split(execution, ran, of_span, seen.get(start.span)),
+        course=_course(execution, of_span),
         peak_memory_bytes=max(
             filter(None, (host.peaks.get(start.span), end.peak_memory_bytes if end else None)),
             default=None,
@@ -387,6 +392,19 @@ def _split(
     parts, t_ns = seen
     energy_j = [fsum(of_one) for of_one in zip(*(s.stretches_j for s in of_span), strict=True)]
     return sightings.divide(parts, t_ns, curves.between(execution, ran, t_ns), energy_j or None)
+
+
+def _course(
+    execution: curves.Execution, of_span: Sequence[shares.Share]
+) -> tuple[tuple[float, float, float], ...]:
+    """Return when an execution used its energy, within its own time."""
+    start_ns, end_ns = execution.start.t_monotonic_ns, execution.end_ns
+    return tuple(
+        (max(first_ns, start_ns) / NS_PER_S, min(last_ns, end_ns) / NS_PER_S, joules)
+        for share in of_span
+        for first_ns, last_ns, joules in share.course
+        if min(last_ns, end_ns) > max(first_ns, start_ns)
+    )
 
 
 def _ended_by(execution: curves.Execution, ended: Mapping[str, Ending]) -> str | None:

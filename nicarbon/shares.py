@@ -19,6 +19,10 @@ from nicarbon.records import NodeFile, SampleFile
 from nicarbon.timeline import Timeline
 from nicarbon.units import NS_PER_S
 
+# Within this time an execution's energy is taken as even. Carbon intensities, which its course is
+# for, are published every 5 to 60 minutes.
+_EVEN_NS = 60 * NS_PER_S
+
 
 class Share(msgspec.Struct, frozen=True):
     """What one execution gets on one timeline.
@@ -33,6 +37,8 @@ class Share(msgspec.Struct, frozen=True):
         The seconds of the whole host that it answers for: its share of each interval's length.
     stretches_j : tuple of float
         Its energy in each of the stretches that were asked for.
+    course : tuple of (int, int, float)
+        Of a long one, its energy from one instant to another, in order; they add up to it.
     """
 
     energy_j: float
@@ -41,6 +47,7 @@ class Share(msgspec.Struct, frozen=True):
     shared_j: float
     host_s: float
     stretches_j: tuple[float, ...] = ()
+    course: tuple[tuple[int, int, float], ...] = ()
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -140,6 +147,7 @@ def _shares(
                 shared_j=float(energy_j @ (1.0 - part)),
                 host_s=float(seconds[where] @ part),
                 stretches_j=_in_stretches(line, where, energy_j, edges.get(span, ())),
+                course=_course(line, where, energy_j),
             )
     return shares
 
@@ -153,3 +161,16 @@ def _in_stretches(
     t_ns = line.t_ns[where.start : where.stop + 1]
     stretch = np.searchsorted(edges[1:-1], t_ns[:-1] + np.diff(t_ns) // 2, "right")
     return tuple(np.bincount(stretch, energy_j, minlength=len(edges) - 1).tolist())
+
+
+def _course(
+    line: Timeline, where: slice, energy_j: NDArray[np.float64]
+) -> tuple[tuple[int, int, float], ...]:
+    """Return when a long execution used its energy."""
+    t_ns = line.t_ns[where.start : where.stop + 1]
+    if t_ns[-1] - t_ns[0] <= 2 * _EVEN_NS:
+        return ()
+    first = np.flatnonzero(np.diff(t_ns[:-1] // _EVEN_NS, prepend=-1))
+    joules = np.add.reduceat(energy_j, first)
+    t_edges = t_ns[np.append(first, len(t_ns) - 1)].tolist()
+    return tuple(zip(t_edges[:-1], t_edges[1:], joules.tolist(), strict=True))

@@ -7,8 +7,9 @@ import msgspec
 
 from nicarbon.errors import PriceError
 
-# Coal of the dirtiest kind emits about 1,200: what is beyond is a slip of the unit.
-MAX_G_PER_KWH = 2000.0
+# Coal of the dirtiest kind emits about 1,200, and marginal plants less than twice that: what is
+# beyond is a slip of the unit.
+MAX_G_PER_KWH = 3000.0
 GIVEN = "given by the user"
 
 

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--country", metavar="CODE", help="where it ran: ISO 3166 code of three letters, or name"
     )
     place.add_argument(
-        "--intensity", metavar="G", type=float, help="grams of CO2 equivalent a kWh (0 to 2000)"
+        "--intensity", metavar="G", type=float, help="grams of CO2 equivalent a kWh (0 to 3000)"
     )
     parser.add_argument(
         "--region", metavar="NAME", help="province (CAN, CHN), state (USA) or zone (SWE, NOR, FIN)"

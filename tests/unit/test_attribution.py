@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 
@@ -598,3 +600,21 @@ def test_the_same_facts_give_the_same_bytes():
     rows = [(t, t * 1.3, 17 * t) for t in range(11)]
     once, again = (msgspec.json.encode(run([nodes], rows)) for _ in range(2))
     assert once == again
+
+
+def test_the_course_of_a_long_execution_lies_within_it(run_folders):
+    t_s = range(0, 401, 40)
+    samples = tuple(Sample(t * S, t * S, float(t), {"package-0": t * t, "core-0": 0}) for t in t_s)
+    header = Host(run_folders.ID, "h", "boot", 1, 1, 0, 0, (run_folders.RAPL,))
+    process = Process(run_folders.ID, "h", 1, 1, "k")
+    lines = (Start("a", "wf.a", 30 * S, 0, 0.0), End("a", 390 * S, "ran", 360.0))
+    (span,) = attribute(
+        RunFacts(
+            RunInfo("r", 0),
+            node_files=(NodeFile(process, lines),),
+            sample_files=(SampleFile(header, samples),),
+        )
+    ).spans
+    assert (span.course[0][0], span.course[-1][1]) == (30.0, 390.0)
+    assert all(a[1] == b[0] for a, b in pairwise(span.course))
+    assert sum(j for _, _, j in span.course) == pytest.approx(span.energy_j, rel=1e-12)

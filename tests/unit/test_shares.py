@@ -69,3 +69,16 @@ def test_where_nothing_was_busy_nobody_pays():
     assert parts.unattributed_j == 4.0
     assert parts.other_j == 0.0
     assert parts.shares["a"].energy_j == 10.0
+
+
+def test_a_long_execution_says_when_it_used_its_energy():
+    n = 300
+    a_line = line([float(i) for i in range(n)], [1.0] * n)
+    of_node = share(a_line, node(30, 250, 220.0)).shares["a"]
+    edges = [first for first, _, _ in of_node.course] + [of_node.course[-1][1]]
+    assert [t // S for t in edges] == [30, 60, 120, 180, 240, 250]
+    joules = [energy_j for _, _, energy_j in of_node.course]
+    assert joules[:2] == pytest.approx([sum(range(30, 60)), sum(range(60, 120))])
+    assert sum(joules) == pytest.approx(of_node.energy_j)
+    # A short one's is taken as even.
+    assert share(a_line, node(30, 149, 119.0)).shares["a"].course == ()
