@@ -7,7 +7,7 @@ whole platform. A host's energy is counted once, each interval by the best accou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -73,11 +73,31 @@ def accounts(
     for sensors in ranked(files):
         domains = account(sensors)
         samplers = {domain.name: _who_read(domain, files) for _, domain in domains}
-        lines = timelines(readings, domains, left, samplers)
-        if lines:
-            found.append(Account(sensors, tuple(lines)))
-            left = without(left, found[-1].covered())
+        for whose in _comparable(readings, domains, samplers):
+            lines = timelines(whose, domains, left, samplers)
+            if lines:
+                found.append(Account(sensors, tuple(lines)))
+                left = without(left, found[-1].covered())
     return [one for one in found if length_s(one.covered()) > 0] or found[:1]
+
+
+def _comparable(
+    readings: Sequence[Reading],
+    domains: Sequence[tuple[Sensor, Domain]],
+    samplers: Mapping[str, Collection[int]],
+) -> list[Sequence[Reading]]:
+    """Return readings whose counters have one zero; of each sampler, the longest first, or all."""
+    if not any(domain.since_open for _, domain in domains):
+        return [readings]
+    own: dict[int, list[Reading]] = {}
+    for reading in readings:
+        if all(reading.sampler in samplers[domain.name] for _, domain in domains):
+            own.setdefault(reading.sampler, []).append(reading)
+    return sorted(own.values(), key=_length_ns, reverse=True)
+
+
+def _length_ns(readings: Sequence[Reading]) -> int:
+    return readings[-1].sample.t_monotonic_ns - readings[0].sample.t_monotonic_ns
 
 
 def ranked(files: Iterable[SampleFile]) -> list[tuple[Sensor, ...]]:

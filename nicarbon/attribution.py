@@ -287,17 +287,24 @@ def _attribute_host(
         scaled_cpu_s=fsum(parts[0].scaled_cpu_s for _, parts in by_account),
         duration_s=length_s(window),
         sensors=shown(time.accounts, sample_files),
-        turns=tuple(_turn(one) for one in time.accounts),
+        turns=_turns(time.accounts),
     )
     return host, spans
 
 
-def _turn(one: Account) -> Turn:
-    return Turn(
-        sensors=tuple(f"{s.name} ({', '.join(d.name for d in s.domains)})" for s in one.sensors),
-        method=one.method,
-        energy_j=fsum(line.recount_j for line in one.lines),
-        covered_s=length_s(one.covered()),
+def _turns(found: Iterable[Account]) -> tuple[Turn, ...]:
+    """Return what each account gave; the same sensors, read by several samplers, are one."""
+    same: dict[tuple[Sensor, ...], list[Account]] = {}
+    for one in found:
+        same.setdefault(one.sensors, []).append(one)
+    return tuple(
+        Turn(
+            sensors=tuple(f"{s.name} ({', '.join(d.name for d in s.domains)})" for s in sensors),
+            method=weakest(sensors),
+            energy_j=fsum(line.recount_j for one in of_sensors for line in one.lines),
+            covered_s=fsum(length_s(one.covered()) for one in of_sensors),
+        )
+        for sensors, of_sensors in same.items()
     )
 
 

@@ -51,6 +51,9 @@ class Domain(msgspec.Struct, frozen=True):
         The greatest power that is possible: with `range` it bounds the gaps that can be bridged.
     socket : int or None
         The socket that it measures.
+    since_open : bool
+        Whether it counts from when its sampler opened it: several samplers of a host then have
+        a zero each, and only one sampler's own readings can be compared.
     model : Model or None
         Given for a modelled domain, which has no readings.
     """
@@ -62,6 +65,7 @@ class Domain(msgspec.Struct, frozen=True):
     range: int | None = None
     max_power_w: float | None = None
     socket: int | None = None
+    since_open: bool = False
     model: Model | None = None
 
 

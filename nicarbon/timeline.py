@@ -8,7 +8,7 @@ the interval is not covered.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 import msgspec
 import numpy as np
@@ -139,12 +139,17 @@ def _steps(
     found: list[Step] = []
     before: int | None = None
     where = 0
-    for now, reading in enumerate(readings):
-        if domain.model is None and (
-            reading.sample.readings.get(domain.name) is None
-            or (whose is not None and reading.sampler not in whose)
-        ):
-            continue
+    good = [
+        i
+        for i, reading in enumerate(readings)
+        if domain.model is not None
+        or (
+            reading.sample.readings.get(domain.name) is not None
+            and (whose is None or reading.sampler in whose)
+        )
+    ]
+    for now, after in zip_longest(good, good[1:]):
+        reading = readings[now]
         if before is None:
             before = now
             continue
@@ -159,6 +164,11 @@ def _steps(
             if _is_jitter(readings[before], reading, domain):
                 continue
             units = _difference(readings[before].sample, reading.sample, domain)
+            if units is None and after is not None:
+                # One garbage reading is a missing one, where the next agrees with the last.
+                next_one = readings[after].sample
+                if _is_leap(readings[before].sample, reading.sample, next_one, domain):
+                    continue
         found.append(Step(before, now, units if inside else None))
         before = now
     return found
@@ -176,6 +186,16 @@ def _is_jitter(before: Reading, now: Reading, domain: Domain) -> bool:
         and before.sampler != now.sampler
         and apart_ns < _JITTER_NS
         and (domain.range is None or 2 * drop < domain.range)
+    )
+
+
+def _is_leap(before: Sample, now: Sample, after: Sample, domain: Domain) -> bool:
+    """Tell a reading that sticks out of its neighbours, which agree, from a counter set back."""
+    past, present, later = (s.readings[domain.name] or 0 for s in (before, now, after))
+    return (
+        not past <= present <= later
+        and past <= later
+        and (_difference(before, after, domain) is not None)
     )
 
 
@@ -199,15 +219,14 @@ def _difference(before: Sample, now: Sample, domain: Domain) -> int | None:
     longest_s = _longest_gap_s(domain)
     if longest_s is not None and apart_s > longest_s:
         return None
-    if present >= past:
-        return present - past
-    if domain.range is None:
-        return None
-    units = present - past + domain.range
+    units = present - past
     if units < 0:
-        return None
+        if domain.range is None or units + domain.range < 0:
+            return None
+        units += domain.range
     if domain.max_power_w and units * domain.unit_j > 2 * domain.max_power_w * (apart_s + 0.1):
-        # No load goes so far in that time: the counter was set back (a suspend, a new driver).
+        # No load goes so far in that time: the counter was set back (a suspend, a new driver), or
+        # one of the two readings is garbage.
         return None
     return units
 

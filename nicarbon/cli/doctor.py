@@ -7,6 +7,7 @@ It reads every sensor for a second and changes nothing.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import json
 import os
@@ -21,7 +22,7 @@ from nicarbon.errors import NicarbonError
 from nicarbon.meter import host, perf, sensors
 from nicarbon.meter.processes import ProcFS
 from nicarbon.meter.progress import domain_energy_j
-from nicarbon.meter.sensors import virtual
+from nicarbon.meter.sensors import contract, external, virtual
 
 _EPILOG = """\
 examples:
@@ -88,15 +89,20 @@ def examine(root: str = "/", read_for_s: float = _READ_FOR_S) -> dict[str, Any]:
         For how many seconds power is read.
     """
     procfs = ProcFS(root if os.path.isdir(os.path.join(root, "proc")) else "/")
-    known = sensors.survey(root)
+    known = sensors.survey(root, where=external.folders())
+    statuses = [sensors.status_of(sensor) for sensor in known]
+    chosen = sensors.choose(known)
     before = _reading(procfs, known)
     time.sleep(read_for_s)
     after = _reading(procfs, known)
     return {
         "host": _host(procfs, root),
-        "sensors": [_sensor(sensor, before, after) for sensor in known],
+        "sensors": [
+            _sensor(sensor, status, before, after)
+            for sensor, status in zip(known, statuses, strict=True)
+        ],
         "cpu_time": _cpu_time(root),
-        "run": _verdict(known),
+        "run": _verdict(chosen),
     }
 
 
@@ -105,7 +111,8 @@ def _reading(procfs: ProcFS, known: list[sensors.Sensor]) -> dict[str, Any]:
     t_ns = time.monotonic_ns()
     readings: dict[str, int | None] = {}
     for sensor in known:
-        readings.update(sensor.read())
+        with contextlib.suppress(Exception):  # Its status says that it fails.
+            readings.update(contract.readings(sensor))
     return {
         "t_monotonic_ns": t_ns,
         "busy_cpu_s": procfs.busy_cpu_s(t_ns / 1e9) or 0.0,
@@ -127,9 +134,8 @@ def _host(procfs: ProcFS, root: str) -> dict[str, Any]:
 
 
 def _sensor(
-    sensor: sensors.Sensor, before: dict[str, Any], after: dict[str, Any]
+    sensor: sensors.Sensor, status: sensors.Status, before: dict[str, Any], after: dict[str, Any]
 ) -> dict[str, Any]:
-    status = sensor.status()
     return {
         "name": sensor.name,
         "method": sensor.method,
@@ -180,9 +186,13 @@ def _number(path: str) -> int | None:
         return None
 
 
-def _verdict(known: list[sensors.Sensor]) -> dict[str, Any]:
-    """Say what a run here would give: the first sensor that works."""
-    chosen = next(sensor for sensor in known if sensor.status().works)
+def _verdict(used: list[sensors.Sensor]) -> dict[str, Any]:
+    """Say what a run here would give, by the sensor that counts the processors."""
+    chosen = next(
+        sensor
+        for sensor in used
+        if any(domain["account"] and domain["kind"] != "gpu" for domain in sensor.domains)
+    )
     if chosen.relative_error:
         says = f"energy would be {chosen.method}, ±{100 * chosen.relative_error:.0f} %"
         says += f" ({chosen.note})" if chosen.note else ""

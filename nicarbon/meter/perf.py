@@ -13,6 +13,7 @@ import errno
 import os
 import platform
 import struct
+import sys
 
 # Number of perf_event_open(2) by machine: arch/x86/entry/syscalls/syscall_64.tbl and
 # include/uapi/asm-generic/unistd.h of Linux.
@@ -22,6 +23,9 @@ _SYSCALL = {"x86_64": 298, "aarch64": 241, "ppc64le": 319, "riscv64": 241}.get(p
 # in the kernel all the same; without exclude_kernel, paranoid level 2 refuses to open it.
 _ATTRIBUTES = struct.pack("=IIQQQQQIIQ", 1, 64, 1, 0, 0, 0, 1 << 1 | 1 << 5 | 1 << 6, 0, 0, 0)
 _FD_CLOEXEC = 8
+# The same layout for any counter: type, size and config, all else 0. The energy counters refuse
+# the flags that exclude a mode, and sampling.
+_COUNTER = struct.Struct("=IIQQQQQIIQ")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _buffer = ctypes.create_string_buffer(_ATTRIBUTES, len(_ATTRIBUTES))
@@ -50,6 +54,47 @@ def open_task_clock() -> int | None:
         # What is not a passing lack stays so: asking again for each node would only cost time.
         _refused = os.strerror(number)
     return None
+
+
+def open_counter(event_type: int, config: int, cpu: int) -> int:
+    """Open a counter of one CPU, of whatever runs there.
+
+    Parameters
+    ----------
+    event_type, config : int
+        The kernel's numbers of the counters' unit and of the counter in it.
+    cpu : int
+        The CPU.
+
+    Returns
+    -------
+    int
+        A file descriptor for `read_counter`.
+
+    Raises
+    ------
+    OSError
+        If the kernel refuses: it asks for ``perf_event_paranoid`` of 0 or less, or CAP_PERFMON.
+    """
+    if _SYSCALL is None:
+        raise OSError(errno.ENOSYS, f"no system call number is known for {platform.machine()}")
+    packed = _COUNTER.pack(event_type, _COUNTER.size, config, 0, 0, 0, 0, 0, 0, 0)
+    attributes = ctypes.create_string_buffer(packed, len(packed))
+    fd: int = _libc.syscall(_SYSCALL, attributes, -1, cpu, -1, _FD_CLOEXEC)
+    if fd < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return fd
+
+
+def read_counter(fd: int) -> int | None:
+    """Return what a counter has counted since it was opened; None where it can't be read now."""
+    try:
+        data = os.read(fd, 8)
+    except OSError:
+        return None
+    # Nothing is there to be read once the kernel has given the counter up.
+    return int.from_bytes(data, sys.byteorder) if len(data) == 8 else None
 
 
 def refusal() -> str | None:

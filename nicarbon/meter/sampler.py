@@ -11,11 +11,13 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from nicarbon.meter import host, sensors
 from nicarbon.meter.ends import Ends
 from nicarbon.meter.processes import ProcFS, Seen
+from nicarbon.meter.sensors import contract
 from nicarbon.meter.sightings import Sightings
 from nicarbon.meter.watch import NodeWatch
 from nicarbon.meter.writer import Writer
@@ -78,6 +80,8 @@ class Sampler:
         container to which the host's ``sys`` is bound it is ``/``: process numbers differ.
     driver_key : str, optional
         What the driver calls itself, where it is in a container and has another number there.
+    sensor_path : sequence of str, optional
+        Folders with packages that bring sensors of their own.
     """
 
     def __init__(
@@ -91,6 +95,7 @@ class Sampler:
         pid: int | None = None,
         proc_root: str | None = None,
         driver_key: str | None = None,
+        sensor_path: Sequence[str] = (),
     ) -> None:
         self.procfs = ProcFS(proc_root or root)
         self.run_dir = run_dir
@@ -99,6 +104,7 @@ class Sampler:
         self.watch: NodeWatch
         self._root = root
         self._replay = replay
+        self._sensor_path = sensor_path
         self._driver_pid = driver_pid
         self._driver_key = driver_key
         self._pid = os.getpid() if pid is None else pid
@@ -111,7 +117,9 @@ class Sampler:
     def open(self) -> None:
         """Find the sensors and write the host record."""
         self._began_ns = self.clock.monotonic_ns()
-        self.sensors = sensors.discover(self._root, self._replay, self.clock.monotonic_ns)
+        self.sensors = sensors.discover(
+            self._root, self._replay, self.clock.monotonic_ns, self._sensor_path
+        )
         if self._replay is not None and self.sensors[0].name != "replay":
             self.say(f"can't replay {self._replay}: it holds no recorded host with samples")
         served = self._driver_key
@@ -221,11 +229,11 @@ class Sampler:
 
     def _read_sensor(self, sensor: sensors.Sensor) -> dict[str, int | None]:
         try:
-            return sensor.read()
+            return contract.readings(sensor)
         except Exception as error:
             # A sensor may be somebody else's; its failure is a missing reading, no more.
             self.say(f"the sensor {sensor.name} fails: {error}")
-            return {d["name"]: None for d in sensor.domains if d.get("model") is None}
+            return dict.fromkeys(contract.counters(sensor))
 
     def _driver_tree_cpu_s(self, known: dict[int, Seen]) -> float | None:
         """Return what the driver's tree has used, never less than before; None without a driver.
@@ -306,7 +314,8 @@ def main(argv: list[str]) -> int:
     ----------
     argv : list of str
         ``RUN_DIR --driver-pid PID [--interval S] [--host-root DIR] [--replay FILE]
-        [--progress lines|tty] [--driver-key KEY]``, as `nicarbon.meter.session` gives them.
+        [--progress lines|tty] [--driver-key KEY] [--sensor-path DIR:DIR]``, as
+        `nicarbon.meter.session` gives them.
     """
     options = _options(argv)
     # The process that goes on must never be a child of the user's: os.wait() would meet it.
@@ -322,6 +331,7 @@ def main(argv: list[str]) -> int:
         replay=options.get("--replay"),
         proc_root="/",
         driver_key=options.get("--driver-key"),
+        sensor_path=[part for part in options.get("--sensor-path", "").split(os.pathsep) if part],
     )
     try:
         _run(sampler, Ends(driver_pid), options.get("--progress"))

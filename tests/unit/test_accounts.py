@@ -128,3 +128,25 @@ def test_the_weakest_method():
     assert weakest([RAPL]) == "measured"
     assert weakest([RAPL, MODEL]) == "modelled"
     assert Account((RAPL, MODEL), ()).method == "modelled"
+
+
+def test_counters_that_each_sampler_opened_for_itself_are_never_compared():
+    opened = Domain("perf/package-0", "package", since_open=True, max_power_w=1000.0)
+    perf = Sensor("perf", "measured", (opened,), 0.05)
+
+    def sampler(first, last):
+        """Reads every second from its first on, 10 J a second, from a zero of its own."""
+        times = [first + n for n in range(int(last - first) + 1)]
+        made = file((perf,), times)
+        samples = tuple(
+            Sample(s.t_monotonic_ns, 0, s.busy_cpu_s, {"perf/package-0": round(10 * (t - first))})
+            for t, s in zip(times, made.samples, strict=True)
+        )
+        return SampleFile(made.host, samples)
+
+    driver, job, later = sampler(0, 20), sampler(4.5, 9.5), sampler(15.5, 30.5)
+    found = find(job, later, driver)
+    # Each second once: the driver's 20, and of the later job's those that began after them.
+    assert energies(found) == [200.0, 100.0]
+    assert [one.covered() for one in found] == [[(0, 20 * S)], [(20.5 * S, 30.5 * S)]]
+    assert uncovered(found, [(0, 30 * S)]) == [(20 * S, round(20.5 * S))]

@@ -129,3 +129,30 @@ def test_arrays_have_one_length():
     n = len(line.covered)
     assert n == len(line.t_ns) - 1 == len(line.energy_j) == len(line.busy_cpu_s)
     assert np.diff(line.t_ns).min() >= 0.1 * S
+
+
+@pytest.mark.parametrize("garbage", [950, 0, 999])
+def test_a_reading_that_no_load_makes_is_a_missing_one(garbage):
+    """A package of at most 100 W leaps for a moment, and is then where it should be."""
+    shown = [200, 250, garbage, 350, 400]
+    [line, *_] = lines(file([(t, t, units, None) for t, units in enumerate(shown)]))
+    assert line.t_ns.tolist() == [0, S, 3 * S, 4 * S]
+    assert line.energy_j.tolist() == [50.0, 100.0, 50.0]
+    assert line.recount_j == 200.0
+
+
+def test_a_counter_that_was_set_back_is_not_covered_then_and_counts_on():
+    endless = Domain("package-0", "package", max_power_w=100.0)
+    sensors = (Sensor("cray", "measured", (endless,)),)
+    shown = [500, 550, 0, 50, 100]
+    rows = [(t, t, units, None) for t, units in enumerate(shown)]
+    [line] = lines(file(rows, sensors), sensors=sensors)
+    assert line.covered.tolist() == [True, False, True, True]
+    assert line.recount_j == 150.0
+
+
+def test_a_leap_that_stays_is_no_energy_and_the_rest_counts():
+    shown = [0, 50, 700, 750]
+    [line, *_] = lines(file([(t, t, units, None) for t, units in enumerate(shown)]))
+    assert line.covered.tolist() == [True, False, True]
+    assert line.recount_j == 100.0

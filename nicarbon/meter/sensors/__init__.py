@@ -2,14 +2,14 @@
 """The sources of energy numbers, and the choice among them.
 
 A host has one account: the domains whose sum is its energy. The first sensor that can give one
-does; others that can be read stay beside it as checks and are never added.
+does; what others read of the same joules stays beside it as checks and is never added.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple, Protocol
 
 from nicarbon.meter.processes import ProcFS
@@ -81,6 +81,7 @@ def survey(
     root: str = "/",
     replay: str | None = None,
     monotonic_ns: Callable[[], int] = time.monotonic_ns,
+    where: Collection[str] = (),
 ) -> list[Sensor]:
     """Return every sensor that is known, the preferred first, whether it works here or not.
 
@@ -92,8 +93,10 @@ def survey(
         A recorded samples file to be played back before anything else.
     monotonic_ns : callable
         The clock by which it is played back.
+    where : collection of str
+        Folders with packages that bring sensors, see `nicarbon.meter.sensors.external.folders`.
     """
-    from nicarbon.meter.sensors import rapl, virtual
+    from nicarbon.meter.sensors import cray, external, perf_energy, rapl, virtual
 
     found: list[Sensor] = []
     if replay is not None:
@@ -101,24 +104,71 @@ def survey(
 
         found.append(recorded.Replay(replay, monotonic_ns))
     procfs = ProcFS(root if os.path.isdir(os.path.join(root, "proc")) else "/")
-    return [*found, rapl.Rapl(root, procfs), virtual.Virtual(procfs)]
+    found += [rapl.Rapl(root, procfs), perf_energy.PerfEnergy(root), cray.Cray(root)]
+    model = virtual.Virtual(procfs)
+    taken = {name for sensor in [*found, model] for name in names(sensor)}
+    # A measurement of somebody else's is better than the model, and no better than these.
+    return [*found, *external.sensors(root, where, taken), model]
+
+
+def names(sensor: Sensor) -> set[str]:
+    """Return the names that no other sensor may have: its own and its domains'."""
+    return {sensor.name, *(domain["name"] for domain in sensor.domains)}
 
 
 def discover(
     root: str = "/",
     replay: str | None = None,
     monotonic_ns: Callable[[], int] = time.monotonic_ns,
+    where: Collection[str] = (),
 ) -> list[Sensor]:
-    """Return the sensors to be used: one that gives the account, and checks beside it.
+    """Return the sensors to be used: what gives the account, and checks beside it.
 
     The parameters are those of `survey`. A replayed run is used alone: what it plays back is the
     energy of another machine or time, and checks of this one would say nothing about it.
     """
-    chosen: list[Sensor] = []
-    for sensor in survey(root, replay, monotonic_ns):
-        works = sensor.status().works
-        if works or any(not domain["account"] for domain in sensor.domains):
-            chosen.append(sensor)
-        if works:
-            break
+    known = survey(root, replay, monotonic_ns, where)
+    if replay is not None and status_of(known[0]).works:
+        for sensor in known[1:]:
+            sensor.close()
+        return known[:1]
+    chosen = choose(known)
+    for sensor in known:
+        if sensor not in chosen:
+            sensor.close()
     return chosen
+
+
+def choose(known: Iterable[Sensor]) -> list[Sensor]:
+    """Return those sensors that are to be read; what sees joules that are counted is a check.
+
+    The first that works and sees a part of the host, the GPUs or all else, gives its energy. The
+    counters of the others are marked as checks in their `domains`: they are read beside, and never
+    added. A model that is not needed is no check.
+    """
+    chosen: list[Sensor] = []
+    counted: set[str] = set()
+    for sensor in known:
+        works = status_of(sensor).works
+        sees = {_part(domain) for domain in sensor.domains if domain["account"]}
+        for domain in sensor.domains:
+            domain["account"] = domain["account"] and works and _part(domain) not in counted
+        if works:
+            counted |= sees
+        is_check = sensor.method == "measured" and sensor.domains
+        if is_check or any(domain["account"] for domain in sensor.domains):
+            chosen.append(sensor)
+    return chosen
+
+
+def _part(domain: dict[str, Any]) -> str:
+    """Return which part of a host a domain of an account sees."""
+    return "gpu" if domain["kind"] == "gpu" else "host"
+
+
+def status_of(sensor: Sensor) -> Status:
+    """Return a sensor's status; one that fails at saying it does not work."""
+    try:
+        return sensor.status()
+    except Exception as error:
+        return Status(False, f"it fails: {type(error).__name__}: {error}")

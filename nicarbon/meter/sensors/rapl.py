@@ -19,9 +19,10 @@ _FOLDER = "sys/class/powercap"
 # On AMD the driver uses Intel's name. The mmio zones are the package's counter by another door.
 _ZONE = re.compile(r"intel-rapl(-mmio)?(:\d+)+")
 
-# Greater than any part of this kind draws, where the kernel states no limit; it only bounds how
-# long a gap between two readings may be before a wrap-around could have gone unseen.
-_MAX_POWER_W = {"package": 1000.0, "core": 1000.0, "uncore": 1000.0, "dram": 500.0, "psys": 4000.0}
+# Watts, greater than any part of this kind draws, where the kernel states no limit. They bound how
+# long a gap between two readings may be before a wrap-around could have gone unseen, and what two
+# readings may differ by before one of them is taken for garbage.
+MAX_POWER_W = {"package": 1000.0, "core": 1000.0, "uncore": 1000.0, "dram": 500.0, "psys": 4000.0}
 # Short peaks go beyond the limits that the firmware states.
 _MAX_POWER_SAFETY = 2.0
 
@@ -149,14 +150,14 @@ def _max_power_w(zone: _Zone) -> float:
     )
     if limit_uw > 0:
         return limit_uw * 1e-6 * _MAX_POWER_SAFETY
-    return _MAX_POWER_W.get(zone.kind, _MAX_POWER_W["package"])
+    return MAX_POWER_W.get(zone.kind, MAX_POWER_W["package"])
 
 
 def _domain(zone: _Zone, account: bool) -> dict[str, Any]:
     socket = re.match(r"package-(\d+)", zone.name)
     return {
         "name": zone.name,
-        "kind": zone.kind if zone.kind in _MAX_POWER_W else "host",
+        "kind": zone.kind if zone.kind in MAX_POWER_W else "host",
         "account": account,
         "unit_j": 1e-6,
         "range": _number(os.path.join(zone.path, "max_energy_range_uj")),
