@@ -26,6 +26,7 @@ VERBS = {
     "summary": "show where the energy of runs went",
     "price": "say how many grams of CO2 equivalent runs emitted",
     "compare": "set runs side by side, and pipelines in one table",
+    "project": "say what many scans will cost",
     "bottleneck": "show what limited a run, and where it could save",
     "report": "write a run as one page for people, in one file",
     "figure": "draw where the energy of runs went, for a paper",
@@ -49,6 +50,7 @@ examples:
   nicarbon price RUN --country CAN --region quebec
                                            how many grams that emitted
   nicarbon compare RUN OTHER_RUN           what another pipeline, or another version, costs
+  nicarbon project RUN --dataset ukbiobank what that costs for so many scans
   nicarbon bottleneck RUN                  what limited its time and its energy
   nicarbon report RUN                      all of it as one page, to look at and to send
   nicarbon figure RUN -o energy.pdf        the stages as a figure for a paper
