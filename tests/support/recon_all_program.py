@@ -12,7 +12,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import surfer_programs as programs
 
-VERSION = "freesurfer-linux-ubuntu22_x86_64-7.4.1-stand-in"
+VERSION = "freesurfer-linux-ubuntu22_x86_64-7.4.1-20230614-0000000"
 PARTS = {
     "-all": "1 2 2h 3 3h",
     "-autorecon-all": "1 2 2h 3 3h",

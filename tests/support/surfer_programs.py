@@ -151,8 +151,28 @@ def reconbatchjobs():
     return worst
 
 
+def stats2table():
+    """``asegstats2table``, ``aparcstats2table``: a table with the subjects and no region."""
+    words = sys.argv[1:]
+    value = {word: words[at + 1] for at, word in enumerate(words[:-1]) if word.startswith("--")}
+    at = words.index("--subjects") + 1
+    last = next((n for n in range(at, len(words)) if words[n].startswith("--")), len(words))
+    hemi = f"{value['--hemi']}." if "--hemi" in value else ""
+    stats = f"stats/{hemi}{value.get('--parc', 'aseg')}.stats"
+    for subject in words[at:last]:
+        if not os.path.isfile(os.path.join(os.environ["SUBJECTS_DIR"], subject, stats)):
+            say(f"ERROR: Cannot find stats file {subject}/{stats}")
+            return 1
+    with open(value["--tablefile"], "w") as table:
+        table.write(f"{hemi}Measure:{value['--meas']}\n" + "\n".join(words[at:last]) + "\n")
+    say(f"Writing the table to {value['--tablefile']}")
+    return 0
+
+
 def main():
     name = os.path.basename(sys.argv[0])
+    if name.endswith("stats2table"):
+        return stats2table()
     if name in ("fs_time", "reconbatchjobs"):
         return globals()[name]()
     return program(name)

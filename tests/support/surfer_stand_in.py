@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 HERE = Path(__file__).parent
 FILES = ("surfer_programs.py", "recon_all_program.py", "recon_all_steps.tsv")
-OTHERS = ("fs_time", "reconbatchjobs", "mri_info")
-BUILD = "freesurfer-linux-ubuntu22_x86_64-7.4.1-stand-in"
+OTHERS = ("fs_time", "reconbatchjobs", "asegstats2table", "aparcstats2table")
+BUILD = "freesurfer-linux-ubuntu22_x86_64-7.4.1-20230614-0000000"
 
 
 class FreeSurfer(NamedTuple):
