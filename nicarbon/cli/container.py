@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     words = _words(args)
     options = sampling.options(args)
     if args.attend is not None:
-        return _attend(_new_folder(args.attend), options)
+        return _attend(_unattended_folder(args.attend), options)
     if args.image is None:
         raise NicarbonError("no image: nicarbon container IMAGE -- COMMAND")
     if not words:
@@ -155,16 +155,24 @@ def _engine(asked: str | None, image: str, needed: bool) -> str:
     return there or wanted[0]
 
 
-def _new_folder(run_dir: str) -> str:
-    """Make the run folder, which must be empty, and return its absolute path."""
+def _new_folder(run_dir: str, begun: tuple[str, ...] = ()) -> str:
+    """Make the run folder, empty but for files with these beginnings; return its absolute path."""
     path = os.path.abspath(run_dir)
     try:
         os.makedirs(path, exist_ok=True)
-        if os.listdir(path):
+        if not all(name.startswith(begun) for name in os.listdir(path)):
             raise RunFolderError(f"the run folder {path} is not empty: choose another one")
     except OSError as error:
         raise RunFolderError(f"the run folder {path} cannot be used: {error.strerror}") from None
     return path
+
+
+def _unattended_folder(run_dir: str) -> str:
+    """Make the run folder that the container shall use, or is the first to use.
+
+    The shell starts both at once: a container may write before the sampler looks.
+    """
+    return _new_folder(run_dir, begun=("run.json", "nodes-", "graph-"))
 
 
 def _attend(run_dir: str, options: list[str]) -> int:

@@ -92,3 +92,15 @@ def test_a_container_that_fails_has_its_own_exit_code(capfd):
     install("docker")
     assert main(["container", "--run", "-o", "run", "--progress", "none", "img", "--", "x"]) == 9
     assert "nicarbon: no energy: nothing began a run in the container" in capfd.readouterr().err
+
+
+def test_a_container_may_begin_before_its_sampler_looks(capsys):
+    """The shell starts both at once; on a busy machine the sampler is the later one."""
+    Path("run").mkdir()
+    Path("run/run.json").touch()
+    Path("run/nodes-000000000000-1-1.jsonl").touch()
+    assert main(["container", "--attend", "run"]) == 1
+    assert "the container runs on another host" in capsys.readouterr().err
+    Path("run/samples-000000000000-2-2.jsonl").touch()
+    assert main(["container", "--attend", "run"]) == 2
+    assert "is not empty: choose another one" in capsys.readouterr().err
