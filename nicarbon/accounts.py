@@ -13,7 +13,7 @@ import msgspec
 
 from nicarbon.intervals import Interval, length_s, union, without
 from nicarbon.records import Domain, SampleFile, Sensor
-from nicarbon.timeline import Reading, Timeline, account, timelines
+from nicarbon.timeline import DEVICE, Reading, Timeline, account, timelines
 
 # From the surest to the weakest.
 METHODS = ("measured", "modelled", "assumed")
@@ -49,9 +49,12 @@ def weakest(sensors: Iterable[Sensor]) -> str:
 
 
 def accounts(
-    readings: Sequence[Reading], files: Sequence[SampleFile], allowed: Sequence[Interval]
+    readings: Sequence[Reading],
+    files: Sequence[SampleFile],
+    allowed: Sequence[Interval],
+    device: str | None = None,
 ) -> list[Account]:
-    """Return a host's energy, each interval from the best account that covers it.
+    """Return the energy of a host's processors, each interval from the best that covers it.
 
     Parameters
     ----------
@@ -61,6 +64,8 @@ def accounts(
         What the host's samplers recorded.
     allowed : sequence of (int, int)
         Where energy belongs to the run.
+    device : str, optional
+        Name of a device whose energy is meant instead.
 
     Returns
     -------
@@ -70,8 +75,8 @@ def accounts(
     """
     found = []
     left = list(allowed)
-    for sensors in ranked(files):
-        domains = account(sensors)
+    for sensors in ranked(files, device):
+        domains = account(sensors, device)
         samplers = {domain.name: _who_read(domain, files) for _, domain in domains}
         for whose in _comparable(readings, domains, samplers):
             lines = timelines(whose, domains, left, samplers)
@@ -100,7 +105,7 @@ def _length_ns(readings: Sequence[Reading]) -> int:
     return readings[-1].sample.t_monotonic_ns - readings[0].sample.t_monotonic_ns
 
 
-def ranked(files: Iterable[SampleFile]) -> list[tuple[Sensor, ...]]:
+def ranked(files: Iterable[SampleFile], device: str | None = None) -> list[tuple[Sensor, ...]]:
     """Return the different accounts that samplers of one host name, the best first.
 
     The best has the most measured domains, then the most domains.
@@ -110,11 +115,11 @@ def ranked(files: Iterable[SampleFile]) -> list[tuple[Sensor, ...]]:
         sensors = tuple(
             msgspec.structs.replace(sensor, domains=tuple(domain for _, domain in domains))
             for sensor in file.host.sensors
-            if (domains := account([sensor]))
+            if (domains := account([sensor], device))
         )
         if sensors and sensors not in different:
             different.append(sensors)
-    return sorted(different, key=_worth, reverse=True)
+    return sorted(different, key=lambda sensors: _worth(sensors, device), reverse=True)
 
 
 def uncovered(found: Iterable[Account], stretches: Sequence[Interval]) -> list[Interval]:
@@ -155,18 +160,21 @@ def shown(found: Sequence[Account], files: Sequence[SampleFile]) -> tuple[Sensor
         domains = {domain.name: domain for domain in (known.domains if known else ())}
         for domain in sensor.domains:
             is_used = (sensor.name, domain.name) in used
+            # What a device used is its own account, whatever counted the processors.
+            is_used = is_used or (domain.account and domain.kind == DEVICE)
             if is_used or sensor.method == "measured":
                 with_role = msgspec.structs.replace(domain, account=is_used)
                 domains.setdefault(domain.name, with_role)
-        if domains:
+        # A sensor of devices that can't be read says so and has no domain.
+        if domains or (sensor.note and not sensor.domains):
             sensors[sensor.name] = msgspec.structs.replace(
                 known or sensor, domains=tuple(domains.values())
             )
     return tuple(sensors.values())
 
 
-def _worth(sensors: Iterable[Sensor]) -> tuple[int, int]:
-    domains = account(sensors)
+def _worth(sensors: Iterable[Sensor], device: str | None = None) -> tuple[int, int]:
+    domains = account(sensors, device)
     return sum(sensor.method == "measured" for sensor, _ in domains), len(domains)
 
 
@@ -177,10 +185,12 @@ def _who_read(domain: Domain, files: Sequence[SampleFile]) -> set[int]:
     """
 
     def same(other: Domain) -> bool:
-        return (other.name, other.unit_j, other.range) == (
+        return (other.name, other.unit_j, other.range, other.device, other.bounds) == (
             domain.name,
             domain.unit_j,
             domain.range,
+            domain.device,
+            domain.bounds,
         )
 
     return {

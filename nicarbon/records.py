@@ -56,6 +56,11 @@ class Domain(msgspec.Struct, frozen=True):
         a zero each, and only one sampler's own readings can be compared.
     model : Model or None
         Given for a modelled domain, which has no readings.
+    card, device : str
+        Of a device, the product, and what tells this piece of it from others.
+    bounds : tuple of (str, str) or None
+        Names of the readings that are the least and the most it may have counted, where its
+        energy was integrated from readings of power.
     """
 
     name: str
@@ -67,6 +72,9 @@ class Domain(msgspec.Struct, frozen=True):
     socket: int | None = None
     since_open: bool = False
     model: Model | None = None
+    card: str = ""
+    device: str = ""
+    bounds: tuple[str, str] | None = None
 
 
 class Sensor(msgspec.Struct, frozen=True):
@@ -446,6 +454,31 @@ class Sightings(msgspec.Struct, frozen=True):
     programs: dict[str, tuple[int, float, float]]
 
 
+class GpuUse(msgspec.Struct, frozen=True):
+    """Who used a card since the sample before.
+
+    Attributes
+    ----------
+    t_monotonic_ns : int
+        Up to when `sm_s` is known.
+    sm_s : dict
+        Seconds of all of the card's multiprocessors, by span; ``engine`` is what ran outside of
+        nodes, ``other`` everybody else.
+    held_s : dict
+        Seconds in which its memory was in use, each divided by the memory that each held.
+    told : str
+        How it is known: ``process`` where the driver tells each process's; ``candidate``, the one
+        node that has the device open, where process numbers are another namespace's, and
+        ``candidates`` where these are several; ``holders``, by the memory held, where it tells
+        only how busy the card is, and ``unknown`` where not even that.
+    """
+
+    t_monotonic_ns: int
+    sm_s: dict[str, float] = {}
+    held_s: dict[str, float] = {}
+    told: str = "process"
+
+
 class Sample(msgspec.Struct, frozen=True, tag="sample", tag_field="kind"):
     """Every domain of a host, and its busy CPU time, at one instant.
 
@@ -471,6 +504,8 @@ class Sample(msgspec.Struct, frozen=True, tag="sample", tag_field="kind"):
     sightings : dict
         Programs of the nodes that ran since the sample before, by span; absent where nobody
         looked, or several nodes share a process.
+    gpus : dict
+        Who used each device, by the name of its domain.
     read_s : float
         How long the reading took.
     """
@@ -485,6 +520,7 @@ class Sample(msgspec.Struct, frozen=True, tag="sample", tag_field="kind"):
     sigchld_ignored: tuple[str, ...] = ()
     memory_bytes: dict[str, int] = {}
     sightings: dict[str, Sightings] = {}
+    gpus: dict[str, GpuUse] = {}
     read_s: float = 0.0
 
 

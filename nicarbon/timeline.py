@@ -22,6 +22,9 @@ from nicarbon.units import NS_PER_S
 # 5 ms and by 0.4 % over 100 ms. Shorter intervals are joined; sums are not changed by it.
 _MIN_INTERVAL_NS = 100_000_000
 
+# `Domain.kind` of a device: those who computed on it share its energy, not those who used CPUs.
+DEVICE = "gpu"
+
 # Two samplers that read one counter within this time may note their readings in the other order.
 _JITTER_NS = 100_000_000
 
@@ -37,12 +40,15 @@ class Step(msgspec.Struct, frozen=True):
     """What a domain did between two of its readings.
 
     `first` and `last` are positions in the merged timeline; `units` is the raw difference, None
-    where it is not known (or not the run's).
+    where it is not known (or not the run's); `low` and `high` are the least and the most that it
+    may have been, where the domain tells them.
     """
 
     first: int
     last: int
     units: int | None
+    low: int | None = None
+    high: int | None = None
 
 
 class Timeline(msgspec.Struct, frozen=True):
@@ -85,9 +91,28 @@ def merge(files: Sequence[SampleFile]) -> list[Reading]:
     return sorted(readings, key=lambda r: (r.sample.t_monotonic_ns, r.sampler))
 
 
-def account(sensors: Iterable[Sensor]) -> list[tuple[Sensor, Domain]]:
-    """Return the domains whose sum is the host's energy, with their sensors."""
-    return [(sensor, domain) for sensor in sensors for domain in sensor.domains if domain.account]
+def account(sensors: Iterable[Sensor], device: str | None = None) -> list[tuple[Sensor, Domain]]:
+    """Return the domains whose sum is the energy of a host's processors, with their sensors.
+
+    Parameters
+    ----------
+    sensors : iterable of Sensor
+        The host's.
+    device : str, optional
+        Name of a device: its domains instead, which are divided among those who used it.
+    """
+    return [
+        (sensor, domain)
+        for sensor in sensors
+        for domain in sensor.domains
+        if domain.account and (domain.name if domain.kind == DEVICE else None) == device
+    ]
+
+
+def devices(files: Iterable[SampleFile]) -> list[str]:
+    """Return the names of a host's devices."""
+    domains = (d for file in files for sensor in file.host.sensors for d in sensor.domains)
+    return sorted({domain.name for domain in domains if domain.account and domain.kind == DEVICE})
 
 
 def timelines(
@@ -169,7 +194,10 @@ def _steps(
                 next_one = readings[after].sample
                 if _is_leap(readings[before].sample, reading.sample, next_one, domain):
                     continue
-        found.append(Step(before, now, units if inside else None))
+        if not inside:
+            units = None
+        low, high = _bounds(readings[before].sample, reading.sample, domain, units)
+        found.append(Step(before, now, units, low, high))
         before = now
     return found
 
@@ -231,6 +259,24 @@ def _difference(before: Sample, now: Sample, domain: Domain) -> int | None:
     return units
 
 
+def _bounds(
+    before: Sample, now: Sample, domain: Domain, units: int | None
+) -> tuple[int | None, int | None]:
+    """Return the least and the most that a domain counted; None where it doesn't tell."""
+    if domain.bounds is None or units is None:
+        return None, None
+    low, high = (
+        None if past is None or present is None else present - past
+        for past, present in (
+            (before.readings.get(name), now.readings.get(name)) for name in domain.bounds
+        )
+    )
+    return (
+        None if low is None else min(max(low, 0), units),
+        None if high is None else max(high, units),
+    )
+
+
 def _recount_j(readings: Sequence[Reading], domain: Domain, steps: list[Step]) -> float:
     """Compute a domain's energy from first and last readings alone, in whole numbers."""
     runs: list[list[int]] = []
@@ -285,10 +331,11 @@ def _timeline(
             for which, row in ((1, 0), (0, 1), (2, 2)):
                 energy[row] += _modelled_j(domain.model, which, seconds, busy_s)
         else:
-            joules = np.array([float(i.units or 0) for i in of_domain]) * domain.unit_j
-            energy[0] += joules
-            energy[1] += joules * (1 - sensor.relative_error)
-            energy[2] += joules * (1 + sensor.relative_error)
+            energy[0] += np.array([float(i.units or 0) for i in of_domain]) * domain.unit_j
+            low = [float((i.units if i.low is None else i.low) or 0) for i in of_domain]
+            high = [float((i.units if i.high is None else i.high) or 0) for i in of_domain]
+            energy[1] += np.array(low) * domain.unit_j * (1 - sensor.relative_error)
+            energy[2] += np.array(high) * domain.unit_j * (1 + sensor.relative_error)
     energy[:, ~covered] = 0.0
     energy = np.add.reduceat(energy, kept[:-1], axis=1)
     return Timeline(

@@ -6,9 +6,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections import deque
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 _CHUNK = 1 << 16
+# Between two looks hardly more end, and a process may execute a hundred thousand.
+_ENDED_KEPT = 64
 
 
 class OpenSpan(NamedTuple):
@@ -34,6 +38,56 @@ class OpenSpan(NamedTuple):
     cpu_base_s: float
     perf: bool = True
     began_ns: int = 0
+
+
+class Worked(NamedTuple):
+    """When a node ran in a process; `parent` is the span in which it did, if any."""
+
+    span: str
+    parent: str | None
+    began_ns: int
+    ended_ns: int
+
+
+class Owner(NamedTuple):
+    """Whose the work of a process was in some stretch of time.
+
+    Attributes
+    ----------
+    parts : tuple of (str, float)
+        Spans, with the part of the time in which each was the innermost one; less than 1 in all
+        where none ran for a while.
+    is_told_apart : bool
+        False where nodes ran side by side in the process.
+    """
+
+    parts: tuple[tuple[str, float], ...] = ()
+    is_told_apart: bool = True
+
+
+def owner(worked: Sequence[Worked], first_ns: int, last_ns: int) -> Owner:
+    """Return whose the work of a process was between two instants.
+
+    Parameters
+    ----------
+    worked : sequence of Worked
+        The nodes that ran in it.
+    first_ns, last_ns : int
+        The instants.
+    """
+    own_ns = {
+        one.span: max(min(one.ended_ns, last_ns) - max(one.began_ns, first_ns), 0)
+        for one in worked
+    }
+    whole_ns = dict(own_ns)
+    for one in worked:
+        if one.parent in own_ns:
+            own_ns[one.parent] = max(own_ns[one.parent] - whole_ns[one.span], 0)
+    total_ns = sum(own_ns.values())
+    # Side by side they have more time than there was.
+    length_ns = max(last_ns - first_ns, total_ns, 1)
+    parts = tuple((span, part / length_ns) for span, part in own_ns.items() if part > 0)
+    return Owner(parts, total_ns <= max(last_ns - first_ns, 1))
 
 
 def namespace_of(path: str) -> int | None:
@@ -62,6 +116,8 @@ class NodeFile:
         Nodes that began and have not ended, by span.
     driver : str or None
         Key of the driver in whose process tree the process is, as far as it says.
+    ended : deque of Worked
+        The nodes that ended last.
     """
 
     def __init__(self, fd: int, pid: int, starttime: int) -> None:
@@ -70,6 +126,7 @@ class NodeFile:
         self.starttime = starttime
         self.driver: str | None = None
         self.open: dict[str, OpenSpan] = {}
+        self.ended: deque[Worked] = deque(maxlen=_ENDED_KEPT)
         self._offset = 0
         self._partial = b""  # A last line that isn't whole yet.
 
@@ -85,6 +142,11 @@ class NodeFile:
             # One torn by a full disk is skipped; the reader of the run counts such lines.
             with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
                 self._note(json.loads(line), done)
+
+    def worked(self, now_ns: int) -> list[Worked]:
+        """Return the nodes that ended last and those that run."""
+        running = [Worked(s.span, s.parent, s.began_ns, now_ns) for s in self.open.values()]
+        return [*self.ended, *running]
 
     def is_one_tree(self) -> bool:
         """Tell whether the open spans are nested in one another: one tree is then all of theirs.
@@ -129,6 +191,8 @@ class NodeFile:
             began = self.open.pop(record["span"], None)
             if began is not None:
                 done[began.node] = str(record["outcome"])
+                ended_ns = int(record.get("t_monotonic_ns", began.began_ns))
+                self.ended.append(Worked(began.span, began.parent, began.began_ns, ended_ns))
         elif kind == "cached":
             done[str(record["node"])] = "cached"
 

@@ -11,11 +11,12 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from nicarbon.meter import host, sensors
 from nicarbon.meter.ends import Ends
+from nicarbon.meter.gpu_use import GpuUse
 from nicarbon.meter.processes import ProcFS, Seen
 from nicarbon.meter.sensors import contract
 from nicarbon.meter.sightings import Sightings
@@ -126,6 +127,11 @@ class Sampler:
         if served is None and self._driver_pid is not None:
             served = self.procfs.key(self._driver_pid)
         self.watch = NodeWatch(self.run_dir, self.procfs, self._pid, served)
+        self._devices = [s for s in self.sensors if sensors.is_of_devices(s)]
+        cards = [card for s in self._devices for card in getattr(s, "cards", ())]
+        self._gpu_use = GpuUse(
+            cards, self.procfs, self._driver_pid, self._pid, self.clock.monotonic_ns
+        )
         name = f"samples-{self.procfs.key(self._pid)}.jsonl"
         record = host.describe(
             self.procfs,
@@ -147,7 +153,8 @@ class Sampler:
             return self._interval_s
         elapsed_ns = self.clock.monotonic_ns() - self._began_ns
         first = elapsed_ns < _FIRST_MINUTES_S * _NS_PER_S
-        return _FIRST_INTERVAL_S if first else _LATER_INTERVAL_S
+        # Of cards, unlike of processes, nobody has the exact time that a node computed on them.
+        return _FIRST_INTERVAL_S if first or self._gpu_use.in_use else _LATER_INTERVAL_S
 
     def sample(self) -> dict[str, Any] | None:
         """Read everything once and write it; return the record, None where it can't be read.
@@ -169,6 +176,9 @@ class Sampler:
         sightings = self._sightings.take()
         if sightings:
             record["sightings"] = sightings
+        if self._gpu_use:
+            self._gpu_use.look(self.watch.owners)
+            record["gpus"] = self._gpu_use.take()
         record["meter_cpu_s"] = self._own_cpu_s()
         self._write(record)
         for span in look.gone:
@@ -179,6 +189,8 @@ class Sampler:
         """Look which programs run in the nodes; return the seconds until the next look."""
         before_s = time.thread_time()
         self.watch.follow()
+        if self._gpu_use.is_due():
+            self._gpu_use.look(self.watch.owners)
         trees = self.watch.trees()
         self._sightings.look(trees)
         return self._sightings.wait_s(trees, time.thread_time() - before_s)
@@ -197,9 +209,10 @@ class Sampler:
     def _measure(self) -> dict[str, Any] | None:
         """Read sensors and idle time close together; the closest of a few tries counts."""
         best: dict[str, Any] | None = None
+        processors = [sensor for sensor in self.sensors if sensor not in self._devices]
         for _ in range(_TRIES):
             before_ns = self.clock.monotonic_ns()
-            readings = self._read_sensors()
+            readings = self._read(processors)
             idle_cpu_s = self.procfs.idle_cpu_s()
             after_ns = self.clock.monotonic_ns()
             unix_ns = self.clock.unix_ns()
@@ -219,11 +232,14 @@ class Sampler:
                 }
             if after_ns - before_ns <= _CONSISTENT_NS:
                 break
+        if best is not None:
+            # A driver may be slow, and a device's energy is not divided by CPU time.
+            best["readings"].update(self._read(self._devices))
         return best
 
-    def _read_sensors(self) -> dict[str, int | None]:
+    def _read(self, which: Iterable[sensors.Sensor]) -> dict[str, int | None]:
         readings: dict[str, int | None] = {}
-        for sensor in self.sensors:
+        for sensor in which:
             readings.update(self._read_sensor(sensor))
         return readings
 

@@ -13,7 +13,15 @@ import time
 from typing import NamedTuple
 
 from nicarbon.meter.memory import Peaks
-from nicarbon.meter.node_file import NodeFile, OpenSpan, namespace_of, process_of
+from nicarbon.meter.node_file import (
+    NodeFile,
+    OpenSpan,
+    Owner,
+    Worked,
+    namespace_of,
+    owner,
+    process_of,
+)
 from nicarbon.meter.processes import ProcFS, Seen
 from nicarbon.meter.sightings import Tree
 
@@ -21,6 +29,8 @@ from nicarbon.meter.sightings import Tree
 _FOLDER_TIME_GRAIN_NS = 100_000_000
 # Network file systems may show a new file late.
 _RELIST_AFTER_NS = 30_000_000_000
+# Processes whose last nodes are remembered after their end.
+_LEFT_KEPT = 256
 
 
 class Look(NamedTuple):
@@ -79,6 +89,7 @@ class NodeWatch:
         self._files: dict[str, NodeFile] = {}
         self._cpu_s: dict[str, float] = {}
         self._peaks = Peaks(procfs)
+        self._left: dict[int, list[Worked]] = {}
         self.done: dict[str, str] = {}
 
     def close(self) -> None:
@@ -111,6 +122,23 @@ class NodeWatch:
                 found.append(Tree(inner.span, file.pid, file.starttime, inner.began_ns, exclude))
         return found
 
+    def owners(self, first_ns: int, last_ns: int) -> dict[int, Owner | None]:
+        """Return whose the work of each process that executes nodes was between two instants.
+
+        None for what is below another driver or job, whose sampler answers for it. Those that
+        ended are told as well, until they are asked for a time after their end.
+        """
+        found: dict[int, Owner | None] = {}
+        for pid, worked in list(self._left.items()):
+            if all(one.ended_ns < first_ns for one in worked):
+                del self._left[pid]
+            else:
+                found[pid] = owner(worked, first_ns, last_ns)
+        for file in self._files.values():
+            ours = self._is_ours(file)
+            found[file.pid] = owner(file.worked(last_ns), first_ns, last_ns) if ours else None
+        return found
+
     def follow(self) -> None:
         """Read what was written since the last call, without looking at any process."""
         self._find_files()
@@ -141,6 +169,9 @@ class NodeWatch:
                 losing += self._losing(file, others - {file.pid})
             if ended:
                 gone += file.open
+                self._left[file.pid] = file.worked(time.monotonic_ns())
+                if len(self._left) > _LEFT_KEPT:
+                    del self._left[next(iter(self._left))]
                 os.close(file.fd)
                 del self._files[name]
         running = {span for file in self._files.values() for span in file.open} | set(gone)

@@ -96,7 +96,7 @@ def survey(
     where : collection of str
         Folders with packages that bring sensors, see `nicarbon.meter.sensors.external.folders`.
     """
-    from nicarbon.meter.sensors import cray, external, perf_energy, rapl, virtual
+    from nicarbon.meter.sensors import cray, external, nvml, perf_energy, rapl, virtual
 
     found: list[Sensor] = []
     if replay is not None:
@@ -104,7 +104,8 @@ def survey(
 
         found.append(recorded.Replay(replay, monotonic_ns))
     procfs = ProcFS(root if os.path.isdir(os.path.join(root, "proc")) else "/")
-    found += [rapl.Rapl(root, procfs), perf_energy.PerfEnergy(root), cray.Cray(root)]
+    found += [rapl.Rapl(root, procfs), perf_energy.PerfEnergy(root)]
+    found += [nvml.Nvml(root, monotonic_ns), cray.Cray(root)]
     model = virtual.Virtual(procfs)
     taken = {name for sensor in [*found, model] for name in names(sensor)}
     # A measurement of somebody else's is better than the model, and no better than these.
@@ -156,7 +157,9 @@ def choose(known: Iterable[Sensor]) -> list[Sensor]:
         if works:
             counted |= sees
         is_check = sensor.method == "measured" and sensor.domains
-        if is_check or any(domain["account"] for domain in sensor.domains):
+        # Devices that are there and can't be read are to be missed.
+        is_missed = is_of_devices(sensor) and sensor.note
+        if is_check or is_missed or any(domain["account"] for domain in sensor.domains):
             chosen.append(sensor)
     return chosen
 
@@ -172,3 +175,8 @@ def status_of(sensor: Sensor) -> Status:
         return sensor.status()
     except Exception as error:
         return Status(False, f"it fails: {type(error).__name__}: {error}")
+
+
+def is_of_devices(sensor: Sensor) -> bool:
+    """Tell a sensor of devices whose users are known from all others."""
+    return hasattr(sensor, "cards")

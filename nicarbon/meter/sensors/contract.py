@@ -23,6 +23,9 @@ _FIELDS: dict[str, Any] = {
     "socket": (int, type(None)),
     "since_open": bool,
     "model": (dict, type(None)),
+    "card": str,
+    "device": str,
+    "bounds": (list, tuple, type(None)),
 }
 _REQUIRED = ("name", "kind", "account", "unit_j")
 
@@ -92,6 +95,9 @@ def _domain_breaches(domain: Any, taken: Collection[str]) -> list[str]:
     numbers = [domain["unit_j"], domain.get("range"), domain.get("max_power_w")]
     if not all(value is None or (_is_number(value) and value > 0) for value in numbers):
         wrong.append(f"{where}: unit_j, range and max_power_w must be greater than 0")
+    bounds = domain.get("bounds") or ("low", "high")
+    if len(bounds) != 2 or not all(isinstance(name, str) for name in bounds):
+        wrong.append(f"{where}: bounds must be the names of two readings, the least and the most")
     if domain.get("model") is not None:
         wrong += _model_breaches(where, domain["model"])
     return wrong
@@ -115,8 +121,9 @@ def _is_number(value: Any) -> bool:
 
 
 def counters(sensor: Any) -> list[str]:
-    """Return the names of the domains that have readings; models have none."""
-    return [domain["name"] for domain in sensor.domains if domain.get("model") is None]
+    """Return the names of what has readings: domains that are no models, and their bounds."""
+    counted = [domain for domain in sensor.domains if domain.get("model") is None]
+    return [name for d in counted for name in (d["name"], *(d.get("bounds") or ()))]
 
 
 def readings(sensor: Any) -> dict[str, int | None]:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import time
 from pathlib import Path
 
+import nvml_stand_in
 import pytest
 
 XEON = {"vendor_id": "GenuineIntel", "cpu family": "6", "model": "85", "stepping": "7"}
@@ -153,3 +155,22 @@ def ended():
         return False
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def nvml_library(tmp_path_factory):
+    """The stand-in, loaded: the loader then finds it by its name, as ``pynvml`` asks for it."""
+    pytest.importorskip("pynvml")
+    if nvml_stand_in.compiler() is None:
+        pytest.skip("no C compiler: the stand-in for the driver's library can't be built")
+    return ctypes.CDLL(str(nvml_stand_in.compile_into(tmp_path_factory.mktemp("nvml"))))
+
+
+@pytest.fixture
+def cards(nvml_library, tmp_path, monkeypatch, host, clock):
+    """Cards that are not there, on the fake host; their time is the clock's."""
+    monkeypatch.setenv("NVML_STAND_IN", str(tmp_path / "cards"))
+    host.write("proc/driver/nvidia/version", "NVRM version: stand-in\n")
+    found = nvml_stand_in.Cards(tmp_path / "cards")
+    found.now(clock.unix_ns() // 1000)
+    return found

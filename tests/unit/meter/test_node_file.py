@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from nicarbon.meter.node_file import NodeFile, process_of
+from nicarbon.meter.node_file import NodeFile, Owner, Worked, owner, process_of
 
 
 @pytest.fixture
@@ -74,3 +74,31 @@ def test_the_name_says_which_process_writes_it():
         "nodes-h-a-5.jsonl",
     ):
         assert process_of(name, "nodes-h-") is None
+
+
+def test_nodes_that_ended_are_remembered_for_a_while(written):
+    file, write = written
+    write(start("a") | {"t_monotonic_ns": 5}, start("b", "a") | {"t_monotonic_ns": 6})
+    write({"kind": "end", "span": "b", "outcome": "ran", "t_monotonic_ns": 8})
+    file.read({})
+    assert file.worked(9) == [Worked("b", "a", 6, 8), Worked("a", None, 5, 9)]
+    for n in range(1000):
+        write(start(f"c{n}"), {"kind": "end", "span": f"c{n}", "outcome": "ran"})
+    file.read({})
+    assert len(file.ended) == 64
+
+
+@pytest.mark.parametrize(
+    ("worked", "parts", "is_told_apart"),
+    [
+        ([], (), True),
+        ([Worked("a", None, 0, 100)], (("a", 1.0),), True),
+        ([Worked("a", None, 0, 12), Worked("b", None, 15, 100)], (("a", 0.2), ("b", 0.5)), True),
+        ([Worked("a", None, 0, 9), Worked("b", None, 21, 30)], (), True),
+        # An element has its time, and the node around it the rest.
+        ([Worked("e", "a", 12, 17), Worked("a", None, 0, 99)], (("e", 0.5), ("a", 0.5)), True),
+        ([Worked("a", None, 0, 99), Worked("b", None, 0, 99)], (("a", 0.5), ("b", 0.5)), False),
+    ],
+)
+def test_whose_the_work_of_a_process_was_from_10_to_20(worked, parts, is_told_apart):
+    assert owner(worked, 10, 20) == Owner(parts, is_told_apart)

@@ -308,3 +308,24 @@ def test_nodes_side_by_side_in_one_process_have_no_tree_of_their_own(nodes, host
     nodes.write(7, start("a"), start("b"))
     nodes.watch.follow()
     assert nodes.watch.trees() == []
+
+
+def test_whose_the_work_of_a_process_was_is_told_a_while_after_its_end(nodes, host):
+    host.process(7)
+    nodes.write(7, {"kind": "process"}, start("a"), end("a") | {"t_monotonic_ns": 11})
+    nodes.write(7, start("b") | {"t_monotonic_ns": 16})
+    nodes.watch.look()
+    assert [(s, p) for s, p in nodes.watch.owners(6, 26)[7].parts] == [("a", 0.25), ("b", 0.5)]
+    nodes.write(7, end("b") | {"t_monotonic_ns": 20})
+    host.end_process(7)
+    nodes.watch.look()
+    assert dict(nodes.watch.owners(6, 26)[7].parts) == {"a": 0.25, "b": 0.2}
+    assert nodes.watch.owners(26, 36) == {}
+
+
+def test_another_jobs_work_is_left_to_its_sampler(nodes, host):
+    watch = NodeWatch(str(nodes.folder), ProcFS(host.path), own_pid=999, driver="ours")
+    host.process(7)
+    nodes.write(7, {"kind": "process", "driver": "theirs"}, start("a"))
+    watch.look()
+    assert watch.owners(0, 10) == {7: None}
