@@ -8,10 +8,9 @@ MapNode's elements it is about to run.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 Wrap = Callable[[Any, int], Any]
@@ -36,8 +35,7 @@ class _Inside:
 _inside: dict[int, _Inside] = {}
 
 
-@contextlib.contextmanager
-def elements_metered(wrap: Wrap | None) -> Iterator[None]:
+class elements_metered:  # noqa: N801  # A context manager, which is used as a function is.
     """While a MapNode runs in this thread, let the elements that it runs itself be metered.
 
     Parameters
@@ -46,20 +44,29 @@ def elements_metered(wrap: Wrap | None) -> Iterator[None]:
         Puts an envelope around an element; None for what runs inside an element: a MapNode in
         there is that element's own affair.
     """
-    from nipype.pipeline.engine import nodes as module
 
-    # A nipype that runs elements otherwise: they count with their MapNode.
-    known = wrap is not None and hasattr(module, "_node_runner")
-    around = getattr(_here, "wrap", None)
-    if known:
-        _enter(module)
-    _here.wrap = wrap
-    try:
-        yield
-    finally:
-        _here.wrap = around
-        if known:
-            _leave(module)
+    # No generator: it is entered for each element, and an element may take a millisecond.
+    __slots__ = ("around", "module", "wrap")
+
+    def __init__(self, wrap: Wrap | None) -> None:
+        self.wrap = wrap
+        self.module: Any = None
+
+    def __enter__(self) -> None:
+        if self.wrap is not None:
+            from nipype.pipeline.engine import nodes as module
+
+            # A nipype that runs elements otherwise: they count with their MapNode.
+            if hasattr(module, "_node_runner"):
+                self.module = module
+                _enter(module)
+        self.around: Wrap | None = getattr(_here, "wrap", None)
+        _here.wrap = self.wrap
+
+    def __exit__(self, *raised: object) -> None:
+        _here.wrap = self.around
+        if self.module is not None:
+            _leave(self.module)
 
 
 def _enter(module: Any) -> None:
