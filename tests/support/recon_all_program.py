@@ -5,6 +5,7 @@ Flags as of recon-all 7: -all, -autorecon1, -autorecon2, -autorecon2-volonly, -a
 -autorecon3, -autorecon-hemi, each step's -STEP and -noSTEP, -hemi, -parallel, -threads, -i.
 """
 
+import contextlib
 import os
 import sys
 import time
@@ -95,7 +96,7 @@ class ReconAll:
         self.hemi = self.given.get("-hemi")
         self.threads = self.given.get("-threads", "1")
         self.check()
-        side = f"-{self.hemi}" if self.hemi else ""
+        side = f"-{self.hemi}" if "-autorecon-hemi" in words else ""
         self.log = f"{self.folder}/scripts/recon-all{side}.log"
         self.status = f"{self.folder}/scripts/recon-all-status{side}.log"
         self.cmd = f"{self.folder}/scripts/recon-all{side}.cmd"
@@ -140,7 +141,7 @@ class ReconAll:
         """Do it; return recon-all's exit code."""
         os.makedirs(f"{self.folder}/scripts", exist_ok=True)
         os.chdir(self.folder)
-        if os.path.exists(self.running):
+        if os.path.exists(self.running) and "-no-isrunning" not in self.given:
             raise RefusedError(
                 f"ERROR: it appears that recon-all is already running for {self.subject}"
             )
@@ -155,7 +156,8 @@ class ReconAll:
             if code:
                 break
         self.end(code)
-        os.unlink(self.running)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.running)
         return code
 
     def header(self):

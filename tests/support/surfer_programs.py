@@ -171,6 +171,9 @@ def stats2table():
 
 def main():
     name = os.path.basename(sys.argv[0])
+    if name == "nvidia-smi":
+        say("GPU 0: a stand-in (UUID: GPU-00000000)")
+        return 0
     if name.endswith("stats2table"):
         return stats2table()
     if name in ("fs_time", "reconbatchjobs"):

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 HERE = Path(__file__).parent
 FILES = ("surfer_programs.py", "recon_all_program.py", "recon_all_steps.tsv")
+FASTSURFER_FILES = ("surfer_programs.py", "fastsurfer_program.py", "fastsurfer_steps.tsv")
 OTHERS = ("fs_time", "reconbatchjobs", "asegstats2table", "aparcstats2table")
 BUILD = "freesurfer-linux-ubuntu22_x86_64-7.4.1-20230614-0000000"
 
@@ -34,9 +35,9 @@ class FreeSurfer(NamedTuple):
     env: dict
 
 
-def programs():
-    """Return the names of the programs that the table's steps call."""
-    lines = (HERE / "recon_all_steps.tsv").read_text().splitlines()
+def programs(table="recon_all_steps.tsv"):
+    """Return the names of the programs that a table's steps call."""
+    lines = (HERE / table).read_text().splitlines()
     rows = [line.split("\t") for line in lines if not line.startswith("#")]
     at = rows[0].index("program")
     return sorted({row[at] for row in rows[1:]} - {"cp"})
@@ -56,21 +57,48 @@ def install(home, *, scale=1e-4, path=None):
     """
     home = Path(home)
     (home / "bin").mkdir(parents=True)
-    (home / "stand_in").mkdir()
     (home / "subjects").mkdir()
     (home / "build-stamp.txt").write_text(BUILD + "\n")
     (home / "license.txt").write_text("a stand-in needs none\n")
-    for name in FILES:
-        text = (HERE / name).read_text()
-        if name.endswith(".py"):
-            text = f"#!{sys.executable} -IS\n{text}"
-        target = home / "stand_in" / name
-        target.write_text(text)
-        target.chmod(0o755)
-    for name in (*programs(), *OTHERS):
+    _copy(FILES, home / "stand_in")
+    called = {name for name in programs("fastsurfer_steps.tsv") if not name.endswith(".py")}
+    for name in {*programs(), *called, *OTHERS} - {"recon-all"}:
         (home / "bin" / name).symlink_to("../stand_in/surfer_programs.py")
     (home / "bin" / "recon-all").symlink_to("../stand_in/recon_all_program.py")
     return FreeSurfer(home, home / "subjects", environment(home, scale, path))
+
+
+def _copy(names, folder):
+    folder.mkdir()
+    for name in names:
+        text = (HERE / name).read_text()
+        if name.endswith(".py"):
+            text = f"#!{sys.executable} -IS\n{text}"
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+
+
+def install_fastsurfer(home):
+    """Put FastSurfer, to be used with FreeSurfer's stand-ins, into a folder: FASTSURFER_HOME.
+
+    Parameters
+    ----------
+    home : path-like
+        The folder, made here. Its ``bin`` has ``apptainer``, which runs FastSurfer whatever the
+        image, and ``nvidia-smi``, which finds a GPU.
+    """
+    home = Path(home)
+    home.mkdir(parents=True)
+    _copy(FASTSURFER_FILES, home / "stand_in")
+    scripts = [name for name in programs("fastsurfer_steps.tsv") if name.endswith(".py")]
+    for name in scripts:
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).symlink_to(home / "stand_in" / "surfer_programs.py")
+    for name in ("run_fastsurfer.sh", "recon_surf/recon-surf.sh", "bin/apptainer"):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).symlink_to(home / "stand_in" / "fastsurfer_program.py")
+    (home / "bin" / "nvidia-smi").symlink_to(home / "stand_in" / "surfer_programs.py")
+    return home
 
 
 def environment(home, scale, path=None):

@@ -15,6 +15,8 @@ from running import InputError
 
 # SUBJECTS_DIR/SUBJECT is a folder and a word of a command line.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+# nipype hands command lines to a shell, and FreeSurfer's scripts split them at blanks.
+_PATH = re.compile(r"[\w./+=@:,%-]+")
 _BIDS = re.compile(r"(sub-[A-Za-z0-9]+(?:_ses-[A-Za-z0-9]+)?)(?=[_.])")
 SETUP = (
     "install FreeSurfer, then: export FREESURFER_HOME=...; "
@@ -92,6 +94,7 @@ def subjects(args: argparse.Namespace) -> list[Subject]:
             )
         if not subject.t1w.is_file():
             raise InputError(f"{subject.t1w}: there is no such file")
+        check_path(subject.t1w)
         if (folder / subject.name).exists() and not args.resume:
             raise InputError(
                 f"subject {subject.name} exists in {folder}: give --resume to continue it, or "
@@ -124,7 +127,14 @@ def subjects_dir(given: str | Path | None) -> Path:
         raise InputError(f"{folder}: SUBJECTS_DIR has to be a folder that exists; mkdir it")
     if not os.access(folder, os.W_OK):
         raise InputError(f"{folder}: SUBJECTS_DIR cannot be written to")
+    check_path(folder)
     return folder
+
+
+def check_path(path: Path) -> None:
+    """Refuse a path that would not reach FreeSurfer as one word."""
+    if not _PATH.fullmatch(str(path)):
+        raise InputError(f"{str(path)!r}: FreeSurfer takes no blank, quote or '&' in a path")
 
 
 def check_freesurfer(command: str = "recon-all") -> Path:
@@ -152,6 +162,7 @@ def licence() -> Path:
     places = [Path(given)] if given else [home / "license.txt", home / ".license"]
     for place in places:
         if place.is_file():
+            check_path(place.absolute())
             return place.absolute()
     raise InputError(
         f"no licence of FreeSurfer at {places[0]}: get one at "
