@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nicarbon.run import Run
 
-__all__ = ["__version__", "open", "plugin"]
+__all__ = ["__version__", "open", "plugin", "worker"]
 
 
 def plugin(
@@ -60,6 +60,61 @@ def plugin(
     from nicarbon.engines import nipype
 
     return nipype.plugin(plugin, run_dir=run_dir, interval_s=interval_s, **plugin_args)
+
+
+def worker(
+    worker: Any = "cf",
+    /,
+    *,
+    run_dir: str | None = None,
+    interval_s: float | None = None,
+    state_values: bool = False,
+    **worker_args: Any,
+) -> Any:
+    """Return the metered twin of a pydra worker, to be passed to a ``Submitter``.
+
+    Parameters
+    ----------
+    worker : str, type or object
+        A worker's name as pydra knows it (``"cf"``, ``"debug"``, ``"slurm"`` ...), its class, or
+        a worker object.
+    run_dir : str, optional
+        The run folder; by default a new one below ``nicarbon-runs`` in the working directory for
+        each call of the submitter. It is never overwritten.
+    interval_s : float, optional
+        As in `plugin`.
+    state_values : bool
+        Whether to record the values that tasks are split over, beside their indices: they may
+        name people.
+    **worker_args
+        The worker's own arguments.
+
+    Returns
+    -------
+    object
+        What ``Submitter(worker=...)`` takes. By name alone, ``Submitter(worker="nicarbon-cf",
+        n_procs=8)`` does the same.
+
+    Raises
+    ------
+    ImportError
+        If there is no pydra, or one before 1.0a9.
+    ValueError
+        If pydra has no worker of this name, or arguments are given with an object.
+
+    Examples
+    --------
+    >>> Submitter(worker=nicarbon.worker("cf", n_procs=8))  # doctest: +SKIP
+    """
+    from nicarbon.engines import pydra
+
+    return pydra.worker(
+        worker,
+        run_dir=run_dir,
+        interval_s=interval_s,
+        state_values=state_values,
+        **worker_args,
+    )
 
 
 def open(path: str | os.PathLike[str]) -> Run:  # noqa: A001

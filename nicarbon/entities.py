@@ -59,7 +59,7 @@ def entities(name: str, iterables: Iterable[str] = ()) -> Entities:
     Parameters
     ----------
     name : str
-        Its unique name: workflows and node, separated by dots.
+        Its unique name: workflows and node, separated by dots, or as pydra's by slashes.
     iterables : iterable of str
         What it is expanded for, as nipype writes it (``_subject_id_01``): wins over the name.
 
@@ -79,7 +79,7 @@ def entities(name: str, iterables: Iterable[str] = ()) -> Entities:
     'sub-pixar'
     """
     iterables = tuple(iterables)
-    parts = tuple(name.split("."))
+    parts = tuple(re.split("[./]", name))
     sides = {side for part in (*iterables, *parts) for side in _sides(part)}
     return Entities(
         subject=_labelled("sub", iterables, parts),

@@ -106,9 +106,10 @@ def _attributes(
     del attributes["name"]
     return attributes | {
         "stage": stages[node.name],
-        "outcome": outcome(spans) if spans else MISSING,
+        # What only stands for the elements of a split has nothing of its own to be missed.
+        "outcome": outcome(spans) if spans else "ran" if node.collects else MISSING,
         "spans": tuple(spans),
-        "n_missing": int(not spans),
+        "n_missing": int(not spans and not node.collects),
     }
 
 

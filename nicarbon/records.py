@@ -578,6 +578,11 @@ class Node(msgspec.Struct, frozen=True):
     iterables : tuple of str
         The subject, session and hemisphere that it is expanded for (``subject_id_01``); of other
         iterables nothing is kept, as they may hold what identifies a person.
+    state : tuple of str
+        Of an element of a split, its indices there (``smooth.fwhm=2``); values only if they were
+        asked for.
+    collects : bool
+        Whether it stands for all elements of a split, and is never executed itself.
     """
 
     name: str
@@ -589,6 +594,8 @@ class Node(msgspec.Struct, frozen=True):
     n_procs: int | None = None
     mem_gb: float | None = None
     iterables: tuple[str, ...] = ()
+    state: tuple[str, ...] = ()
+    collects: bool = False
 
 
 class Graph(msgspec.Struct, frozen=True):
@@ -627,7 +634,8 @@ class RunInfo(msgspec.Struct, frozen=True):
     program : str
         The script, module or command, without its folder and arguments.
     engine : str
-        ``nipype``, ``command`` for a command that is metered as one node, or ``import``.
+        ``nipype``, ``pydra``, ``command`` for a command that is metered as one node, or
+        ``import``.
     nicarbon_version, python_version : str
         What ran it.
     schema_version : str

@@ -581,7 +581,9 @@ class Run:
     def _missing(self) -> tuple[str, ...]:
         spans = self.attribution.spans
         seen = {span.node for span in spans} | {span.map_node for span in spans}
-        return tuple(sorted(node.name for node in self._graph.nodes if node.name not in seen))
+        return tuple(
+            sorted(n.name for n in self._graph.nodes if n.name not in seen and not n.collects)
+        )
 
     def _wholes(self, rules: StageRules) -> tuple[str, ...]:
         ran = {span.node for span in self.attribution.spans if span.outcome != "cached"}

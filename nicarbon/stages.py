@@ -106,9 +106,13 @@ def own_name(node: Node) -> str:
     --------
     >>> own_name(Node("wf.preproc.smooth.aI.a0[3]", workflow="wf.preproc"))
     'smooth'
+    >>> own_name(Node("main/sub[0]/smooth[3]", workflow="main.sub"))
+    'smooth'
     >>> own_name(Node("run_fastsurfer.sh"))
     'run_fastsurfer.sh'
     """
+    if "/" in node.name:
+        return node.name.rpartition("/")[2].partition("[")[0]
     name = node.name.partition("[")[0]
     if node.workflow and name.startswith(node.workflow + "."):
         return name[len(node.workflow) + 1 :].partition(".")[0]

@@ -24,7 +24,7 @@ PARTS = (
     *("engines/__init__.py", "engines/command.py", "engines/hook.py", "engines/inside.py"),
     *("engines/near.py", "engines/python.py"),
 )
-PATTERNS = ("engines/nipype*.py", "meter/**/*.py", "meter/**/*.json")
+PATTERNS = ("engines/nipype*.py", "engines/pydra*.py", "meter/**/*.py", "meter/**/*.json")
 
 # Any Python understands this: one that is too old runs the pipeline all the same, unmetered.
 _MAIN = """\

@@ -29,6 +29,7 @@ from nicarbon.engines.near import (
 from nicarbon.meter.session import Session
 
 _WORKFLOWS = "nipype.pipeline.engine.workflows"
+_SUBMITTER = "pydra.engine.submitter"
 
 
 class NotAPythonProgramError(Exception):
@@ -149,7 +150,13 @@ def _meter_workflows(session: Session) -> None:
 
         meter_every_workflow(module.Workflow, session)
 
+    def install_pydra(module: ModuleType) -> None:
+        from nicarbon.engines.pydra import meter_every_submitter
+
+        meter_every_submitter(module.Submitter, session)
+
     after_import(_WORKFLOWS, install)
+    after_import(_SUBMITTER, install_pydra)
 
 
 def _missing(command: str) -> str:

@@ -15,7 +15,11 @@ from collections.abc import Collection, Sequence
 
 from nicarbon.meter import messages, scheduler
 from nicarbon.meter.presence import Presence
-from nicarbon.meter.recorder import RunContext
+from nicarbon.meter.processes import ProcFS
+from nicarbon.meter.recorder import RunContext, driver_above
+
+# What nodes in this process are metered with, by run folder and process.
+_joined: dict[tuple[str, int], RunContext | None] = {}
 
 
 def begin(
@@ -66,6 +70,44 @@ def begin(
         }
     )
     return context
+
+
+def joined(
+    context: RunContext, node: str, submitted_in: Collection[Sequence[str]] = ()
+) -> RunContext | None:
+    """Return what nodes in this process are metered with, for engines that do not say where.
+
+    That is the driver's own where this process is below it. Elsewhere a job begins, once for all
+    nodes that the process executes. Never raises.
+
+    Parameters
+    ----------
+    context : RunContext
+        The driver's.
+    node, submitted_in
+        See `begin`.
+    """
+    try:
+        here = context.run_dir, os.getpid()
+        if here not in _joined:
+            _joined[here] = _found(context, node, submitted_in)
+        return _joined[here]
+    except Exception as error:
+        messages.fail(error)
+        return None
+
+
+def _found(
+    context: RunContext, node: str, submitted_in: Collection[Sequence[str]]
+) -> RunContext | None:
+    """Return the context of the driver or job that this process is below; else begin a job."""
+    proc = ProcFS("/")
+    # A forked child knows the job that its parent began.
+    jobs = [known for (run_dir, _), known in _joined.items() if run_dir == context.run_dir]
+    for known in (context, *jobs):
+        if known is not None and driver_above(proc, known.driver) is not None:
+            return known
+    return begin(context.run_dir, node, context.sampler_args, submitted_in)
 
 
 def _end(presence: Presence) -> None:

@@ -261,21 +261,22 @@ class Meter:
             "pid": int(pid),
             "starttime": int(starttime),
             "key": self.key,
-            "driver": self._driver_above(),
+            "driver": driver_above(self.proc, self.context.driver),
             "pid_namespace": self.proc.pid_namespace(),
         }
 
-    def _driver_above(self) -> str | None:
-        """Return the driver's key if this process is it or below it, else None."""
-        pid = self.pid
-        while pid > 1:
-            if self.proc.key(pid) == self.context.driver:
-                return self.context.driver
-            stat = self.proc.stat(pid)
-            if stat is None:
-                break
-            pid = stat.ppid
-        return None
+
+def driver_above(proc: ProcFS, driver: str) -> str | None:
+    """Return a driver's key if this process is it or below it, else None."""
+    pid = os.getpid()
+    while pid > 1:
+        if proc.key(pid) == driver:
+            return driver
+        stat = proc.stat(pid)
+        if stat is None:
+            break
+        pid = stat.ppid
+    return None
 
 
 def _start_record(

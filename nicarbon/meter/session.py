@@ -124,6 +124,7 @@ class Session:
     ) -> None:
         self.run_id = new_run_id()
         self.run_dir = make_run_dir(run_dir, self.run_id)
+        self._t_unix_ns = time.time_ns()
         self.program = program
         self.engine = engine
         self.outlived = False
@@ -177,10 +178,38 @@ class Session:
             folder = shlex.quote(self.run_dir)
             self.hint = f"jobs of this run go on; when they have ended: nicarbon gather {folder}"
 
-    def write_graph(self, workflow: str, plugin: str, nodes: list[Any], edges: list[Any]) -> None:
-        """Keep an executed graph: ``nodes`` as `nicarbon.records.Node`, pairs of their names.
+    def uses(self, engine: str) -> None:
+        """Record which engine a program turned out to use. Never raises."""
+        try:
+            if engine != self.engine:
+                self.engine = engine
+                self._write_json("run.json", self._info())
+        except Exception as error:
+            messages.fail(error)
 
-        Never raises.
+    def write_graph(
+        self,
+        workflow: str,
+        plugin: str,
+        nodes: list[Any],
+        edges: list[Any],
+        number: int | None = None,
+    ) -> int | None:
+        """Keep an executed graph. Never raises.
+
+        Parameters
+        ----------
+        workflow, plugin : str
+            Names of the workflow, and of the plugin that executes it.
+        nodes, edges : list
+            Nodes as `nicarbon.records.Node`, and pairs of their names.
+        number : int, optional
+            Of the graph that this one takes the place of: one that grows while it is executed.
+
+        Returns
+        -------
+        int or None
+            The graph's number; None where that failed.
         """
         try:
             graph = {
@@ -190,16 +219,20 @@ class Session:
                 "nodes": nodes,
                 "edges": edges,
             }
-            self._write_json(f"graph-{self.driver.key}-{self._n_graphs}.json", graph)
-            self._n_graphs += 1
+            if number is None:
+                number = self._n_graphs
+                self._n_graphs += 1
+            self._write_json(f"graph-{self.driver.key}-{number}.json", graph)
+            return number
         except Exception as error:
             messages.fail(error)
+            return None
 
     def _info(self) -> dict[str, Any]:
         return {
             "schema_version": SCHEMA_VERSION,
             "run_id": self.run_id,
-            "t_unix_ns": time.time_ns(),
+            "t_unix_ns": self._t_unix_ns,
             "program": self.program,
             "engine": self.engine,
             "nicarbon_version": __version__,

@@ -23,6 +23,9 @@ from nicarbon.reports.sentences import Sentence, begun, joined, were
 from nicarbon.run import Run, Summary
 from nicarbon.units import format_duration
 
+# What each engine calls that which executes its nodes.
+_ENGINES = {"nipype": "plugin", "pydra": "worker"}
+
 
 class Methods(msgspec.Struct, frozen=True):
     """Paragraphs, and the works that they cite by their keys, in order of appearance."""
@@ -120,11 +123,12 @@ def _engine(run: Run) -> Iterator[Sentence]:
         yield from methods_imports.what_ran(names)
     elif plugins == ("command",):
         yield Sentence(f"The command {joined(names)} was metered as one node")
-    elif names and run.facts.info.engine == "nipype":
+    elif names and run.facts.info.engine in _ENGINES:
+        part, engine = _ENGINES[run.facts.info.engine], run.facts.info.engine
         what = "workflow" if len(names) == 1 else "workflows"
-        how = f" and its {'plugin' if len(plugins) == 1 else 'plugins'} {joined(plugins)}"
-        text = f"The {what} {joined(names)} {were(len(names))} executed by nipype"
-        yield Sentence(text + (how if plugins else ""), ("nipype",))
+        how = f" and its {part if len(plugins) == 1 else part + 's'} {joined(plugins)}"
+        text = f"The {what} {joined(names)} {were(len(names))} executed by {engine}"
+        yield Sentence(text + (how if plugins else ""), (engine,))
 
 
 def _where(run: Run, summary: Summary) -> Iterator[Sentence]:

@@ -240,8 +240,10 @@ def leaf(node: str) -> str:
     --------
     >>> leaf("wf.preproc.smooth[3]"), leaf("recon-all"), leaf("wf.")
     ('smooth[3]', 'recon-all', 'wf.')
+    >>> leaf("main/sub[0]/smooth[3]")
+    'smooth[3]'
     """
-    return node.rpartition(".")[2] or node
+    return node.rpartition("/" if "/" in node else ".")[2] or node
 
 
 def _stage(name: str) -> str:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from nicarbon.meter import messages, span
+from nicarbon.meter import job, messages, span
 from nicarbon.meter.session import Session
 
 DOORS = {
@@ -18,5 +18,7 @@ DOORS = {
     "fail": messages.fail,
     "session.start": Session.start,
     "session.stop": Session.stop,
+    "joined": job.joined,
+    "session.uses": Session.uses,
     "session.write_graph": Session.write_graph,
 }

@@ -74,3 +74,34 @@ def test_what_went_wrong_is_said_at_the_end(tmp_path):
     )
     assert done.returncode == 0
     assert "nicarbon: the sampler did not start" in done.stderr
+
+
+JOINED = """
+import os, sys
+from nicarbon.meter import job
+from nicarbon.meter.processes import ProcFS
+from nicarbon.meter.recorder import RunContext
+run_dir, below = sys.argv[1:]
+driver = ProcFS("/").key(os.getppid() if below == "yes" else 1)
+if below != "yes":
+    driver = driver.replace("-1-", "-1-9")
+context = RunContext(run_dir, driver, None, ("--interval", "0.2"))
+first = job.joined(context, "main/a")
+assert job.joined(context, "main/b") is first
+if os.fork() == 0:
+    os._exit(0 if job.joined(context, "main/c") == first else 1)
+assert os.wait()[1] == 0
+print(first == context)
+"""
+
+
+@pytest.mark.parametrize(("below", "n_jobs"), [("yes", 0), ("no", 1)])
+def test_a_job_begins_only_where_no_driver_is_above(tmp_path, records, below, n_jobs):
+    done = subprocess.run(
+        [sys.executable, "-c", JOINED, str(tmp_path), below],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == (f"{not n_jobs}\n", "")
+    assert len(records(tmp_path, "nodes-", "job")) == n_jobs

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -206,6 +207,24 @@ def test_a_graph_is_seen_whole_or_not_at_all(monkeypatch):
     session.write_graph("wf", "Linear", [], [])
     assert not [name for name in os.listdir("run") if name.endswith("-0.json")]
     assert "No space left on device" in session.warnings[0]
+
+
+def test_a_graph_that_grows_takes_its_own_place():
+    session = Session("run")
+    number = session.write_graph("wf", "cf", [], [])
+    assert session.write_graph("other", "cf", [], []) == number + 1
+    assert session.write_graph("wf", "cf", [{"name": "main"}], [], number=number) == number
+    graphs = [json.loads(path.read_text()) for path in sorted(Path("run").glob("graph-*"))]
+    assert [graph["nodes"] for graph in graphs] == [[{"name": "main"}], []]
+
+
+def test_which_engine_a_program_uses_may_turn_out_late():
+    session = Session("run", "script.py", "nipype")
+    with open("run/run.json") as file:
+        before = json.load(file)
+    session.uses("pydra")
+    with open("run/run.json") as file:
+        assert json.load(file) == before | {"engine": "pydra"}
 
 
 def test_stop_without_start_raises_nothing(capfd):

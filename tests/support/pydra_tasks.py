@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tasks and workflows of pydra's for the tests, and a program that runs one of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from fileformats.generic import File
+from pydra.compose import python, shell, workflow
+from pydra.engine.hooks import TaskHooks
+from pydra.engine.submitter import Submitter
+
+
+def log(line):
+    """Append a line to the file that the test looks at: what was really executed."""
+    path = os.environ.get("NICARBON_TEST_LOG")
+    if path:
+        with open(path, "a") as file:
+            file.write(line + "\n")
+
+
+@python.define
+def Burn(x: int, cpu_s: float = 0.1) -> int:
+    log(f"Burn {x}")
+    until = time.process_time() + cpu_s
+    while time.process_time() < until:
+        pass
+    return x * x
+
+
+@python.define
+def Double(x: int) -> int:
+    log(f"Double {x}")
+    return 2 * x
+
+
+@python.define
+def Total(xs: list) -> int:
+    log("Total")
+    return sum(xs) if all(isinstance(x, int) for x in xs) else sum(map(sum, xs))
+
+
+@python.define
+def Save(x: int) -> File:
+    path = Path("out.txt").absolute()
+    path.write_text(str(x))
+    return path
+
+
+@python.define
+def Fail(x: int) -> int:
+    raise ValueError(f"deliberate {x}")
+
+
+@python.define
+def Die(x: int) -> int:
+    log(f"Die {x}")
+    until = time.process_time() + 0.2
+    while time.process_time() < until:
+        pass
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@python.define
+def Nest(x: int, cache: str) -> int:
+    """Run another submitter inside the task."""
+    return Double(x=x)(cache_root=cache).out
+
+
+@shell.define
+class Copy(shell.Task["Copy.Outputs"]):
+    executable = "cp"
+    in_file: File = shell.arg(position=1, argstr="")
+
+    class Outputs(shell.Outputs):
+        out_file: File = shell.outarg(position=2, argstr="", path_template="copied.txt")
+
+
+@workflow.define
+def Inner(y: int) -> int:
+    a = workflow.add(Burn(x=y, cpu_s=0.02), name="a")
+    b = workflow.add(Double(x=a.out), name="b")
+    return b.out
+
+
+@workflow.define(outputs=["total", "copied", "inner"])
+def Mixed(xs: list) -> tuple[int, File, int]:
+    burn = workflow.add(Burn(cpu_s=0.05).split(x=xs).combine("x"), name="burn")
+    total = workflow.add(Total(xs=burn.out), name="total")
+    save = workflow.add(Save(x=total.out), name="save")
+    copy = workflow.add(Copy(in_file=save.out), name="copy")
+    inner = workflow.add(Inner(y=3), name="inner")
+    return total.out, copy.out_file, inner.out
+
+
+@workflow.define
+def Middle(y: int, factors: list) -> int:
+    scaled = workflow.add(Double().split(x=factors).combine("x"), name="scaled")
+    total = workflow.add(Total(xs=scaled.out), name="total")
+    inner = workflow.add(Inner(y=y), name="inner")
+    both = workflow.add(Add(a=total.out, b=inner.out), name="both")
+    return both.out
+
+
+@python.define
+def Add(a: int, b: int) -> int:
+    return a + b
+
+
+@workflow.define
+def Nested(ys: list, factors: list) -> int:
+    """A split over nested workflows, twice, and combined."""
+    sub = workflow.add(Middle(factors=factors).split(y=ys), name="sub")
+    after = workflow.add(Double(x=sub.out).combine("sub.y"), name="after")
+    total = workflow.add(Total(xs=after.out), name="total")
+    return total.out
+
+
+@workflow.define
+def Failing(x: int) -> int:
+    ok = workflow.add(Burn(x=x, cpu_s=0.02), name="ok")
+    bad = workflow.add(Fail(x=ok.out), name="bad")
+    after = workflow.add(Double(x=bad.out), name="after")
+    return after.out
+
+
+@workflow.define
+def Dying(x: int) -> int:
+    ok = workflow.add(Double(x=x), name="ok")
+    dead = workflow.add(Die(x=ok.out), name="dead")
+    return dead.out
+
+
+@workflow.define
+def Twins(x: int) -> int:
+    first = workflow.add(Burn(x=x, cpu_s=0.05), name="first")
+    second = workflow.add(Burn(x=x, cpu_s=0.05), name="second")
+    both = workflow.add(Add(a=first.out, b=second.out), name="both")
+    return both.out
+
+
+@workflow.define
+def Nesting(x: int, cache: str) -> int:
+    node = workflow.add(Nest(x=x, cache=cache), name="node")
+    return node.out
+
+
+def task(name, base):
+    """Return the task of this name."""
+    made = {
+        "mixed": lambda: Mixed(xs=[1, 2, 3]),
+        "nested": lambda: Nested(ys=list(range(20)), factors=[1, 2]),
+        "failing": lambda: Failing(x=2),
+        "dying": lambda: Dying(x=2),
+        "twins": lambda: Twins(x=2),
+        "nesting": lambda: Nesting(x=2, cache=f"{base}/inside"),
+        "split": lambda: Burn(cpu_s=0.02).split(x=[1, 2]),
+        "longer": lambda: Burn(cpu_s=0.02).split(x=[1, 2, 3]),
+        "one": lambda: Burn(x=5, cpu_s=0.05),
+    }
+    return made[name]()
+
+
+def hooked(line):
+    return lambda *args: log(f"hook {line}")
+
+
+def submit(spec, name, base):
+    """Run a task as a user's script would; return what came of it."""
+    worker, options = spec["worker"], dict(spec.get("options") or {})
+    if spec.get("run_dir") and spec.get("object"):
+        import nicarbon
+
+        worker = nicarbon.worker(worker, run_dir=spec["run_dir"], **options)
+        options = {}
+    elif spec.get("run_dir"):
+        worker, options = f"nicarbon-{worker}", {**options, "run_dir": spec["run_dir"]}
+    hooks = None
+    if spec.get("hooks"):
+        names = ("pre_run", "pre_run_task", "post_run_task", "post_run")
+        hooks = TaskHooks(**{name: hooked(name) for name in names})
+    if spec.get("audit"):
+        from pydra.utils.messenger import AuditFlag, FileMessenger
+
+        options = {
+            **options,
+            "audit_flags": AuditFlag.PROV,
+            "messengers": FileMessenger(),
+            "messenger_args": {"message_dir": f"{base}/messages"},
+        }
+    try:
+        with Submitter(worker=worker, cache_root=f"{base}/cache", **options) as submitter:
+            result = submitter(task(name, base), hooks=hooks, raise_errors=False)
+        outputs = None if result.errored else str(result.outputs).replace(str(base), "BASE")
+        return {"errored": result.errored, "outputs": outputs}
+    except Exception as error:
+        return {"raised": type(error).__name__}
+
+
+def main():
+    """Run what the spec in the arguments asks for; print how it ended."""
+    spec = json.loads(sys.argv[1])
+    os.makedirs(spec["base"], exist_ok=True)
+    names = spec["task"].split()
+    ended = [None] * len(names)
+
+    def one(number, name):
+        ended[number] = submit(spec, name, spec["base"])
+
+    if spec.get("threads"):
+        threads = [threading.Thread(target=one, args=pair) for pair in enumerate(names)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    else:
+        for number, name in enumerate(names):
+            one(number, name)
+    print("ENDED " + json.dumps(ended))

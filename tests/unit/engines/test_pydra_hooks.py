@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from nicarbon.engines.pydra_hooks import Runtime, Ticket, Transport, checksum
+from nicarbon.meter import job, span
+
+
+class Hooks:
+    """The user's."""
+
+    def __init__(self):
+        self.calls = []
+
+    def pre_run(self, job):
+        self.calls.append("pre_run")
+        return "pre"
+
+    def pre_run_task(self, job):
+        self.calls.append("pre_run_task")
+
+    def post_run_task(self, job, result):
+        self.calls.append("post_run_task")
+
+    def post_run(self, job, result):
+        self.calls.append("post_run")
+
+    def __eq__(self, other):
+        return isinstance(other, Hooks)
+
+    __hash__ = None
+
+
+@pytest.fixture
+def ticket(session, monkeypatch):
+    monkeypatch.setattr(job, "_joined", {})
+    return Ticket(session.context, "main/a[1]", "main/a", 1)
+
+
+def a_job(hooks):
+    return SimpleNamespace(hooks=hooks, _checksum="python-abc")
+
+
+def through(hooks, errored=False, error=None):
+    """Do with a job what `Job.run` does."""
+    executed = a_job(hooks)
+    executed.hooks.pre_run(executed)
+    try:
+        executed.hooks.pre_run_task(executed)
+        try:
+            if error is not None:
+                raise error
+        finally:
+            executed.hooks.post_run_task(executed, SimpleNamespace(errored=errored))
+    except type(error or Exception()):
+        return executed
+    executed.hooks.post_run(executed, None)
+    return executed
+
+
+def test_a_job_is_metered_between_the_users_hooks(ticket, session):
+    user = Hooks()
+    executed = through(Transport(user, ticket))
+    assert user.calls == ["pre_run", "pre_run_task", "post_run_task", "post_run"]
+    assert executed.hooks.began
+    (start,), (end,) = session.records("start"), session.records("end")
+    assert (start["node"], start["map_node"], start["index"]) == ("main/a[1]", "main/a", 1)
+    assert (end["outcome"], end["inputs_hash"]) == ("ran", "python-abc")
+
+
+def test_a_failure_is_named(ticket, session):
+    through(Transport(Hooks(), ticket), errored=True, error=ValueError("x"))
+    (end,) = session.records("end")
+    assert (end["outcome"], end["error"]) == ("failed", "ValueError")
+
+
+def test_what_is_handled_around_a_job_is_no_failure_of_its(ticket, session):
+    try:
+        raise KeyError
+    except KeyError:
+        through(Transport(Hooks(), ticket))
+    (end,) = session.records("end")
+    assert end["outcome"] == "ran"
+    assert "error" not in end
+
+
+def test_a_workflow_has_no_execution_of_its_own(ticket, session):
+    seen = []
+    workflow = ticket._replace(is_workflow=True)
+    executed = through(Transport(Hooks(), workflow, lambda name, job: seen.append((name, job))))
+    assert seen == [("main/a[1]", executed)]
+    assert os.listdir(session.run_dir) == []
+
+
+def test_hooks_of_a_running_job_are_pickled_as_the_users(ticket):
+    for runtime in (Runtime(Hooks(), ticket), Runtime(Hooks(), ticket, print)):
+        content = pickle.dumps(runtime)
+        assert b"nicarbon" not in content
+        assert type(pickle.loads(content)) is Hooks
+
+
+def test_hooks_that_travel_arrive_with_their_ticket(ticket):
+    arrived = pickle.loads(pickle.dumps(Transport(Hooks(), ticket, print)))
+    assert type(arrived) is Transport
+    assert (arrived.inner, arrived.ticket) == (Hooks(), ticket)
+    assert arrived.calls == []
+
+
+WITHOUT = """
+import pickle, sys, types
+sys.modules["nicarbon"] = None
+class Hooks:
+    def pre_run(self, job):
+        return "user's"
+__import__("__main__").Hooks = Hooks
+hooks = pickle.load(open(sys.argv[1], "rb"))
+job = types.SimpleNamespace(hooks=hooks)
+hooks.calls
+print(hooks.pre_run(job), type(job.hooks).__name__)
+"""
+
+
+def test_where_nicarbon_is_missing_a_job_runs_and_the_run_says_so(ticket, session, tmp_path):
+    hooks = Hooks()
+    Hooks.__module__, module = "__main__", Hooks.__module__
+    sys.modules["__main__"].Hooks = Hooks
+    try:
+        (tmp_path / "job").write_bytes(pickle.dumps(Transport(hooks, ticket)))
+    finally:
+        Hooks.__module__ = module
+        del sys.modules["__main__"].Hooks
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, tmp_path / "job"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert (done.stdout, done.stderr) == ("user's Hooks\n", "")
+    (name,) = os.listdir(session.run_dir)
+    with open(os.path.join(session.run_dir, name)) as file:
+        record = json.load(file)
+    assert (record["kind"], record["node"]) == ("unmetered", "main/a[1]")
+    assert record["reason"].startswith("ModuleNotFoundError")
+
+
+def test_a_broken_meter_costs_the_record_only(ticket, monkeypatch, capfd):
+    def broken(*args):
+        raise OSError("no disk")
+
+    monkeypatch.setattr(span, "meter_of", broken)
+    user = Hooks()
+    through(Transport(user, ticket))
+    assert user.calls[-1] == "post_run"
+    assert "metering failed" in capfd.readouterr().err
+
+
+def test_a_checksum_that_is_not_known_is_not_computed():
+    assert checksum(SimpleNamespace()) is None
+    assert checksum(SimpleNamespace(_checksum="x")) == "x"
