@@ -17,7 +17,7 @@ from nicarbon.entities import entities
 from nicarbon.grouping import BY, check, label
 from nicarbon.programs import by_program
 from nicarbon.records import Graph, Node
-from nicarbon.rows import clock_offsets, fold_one, outcome
+from nicarbon.rows import Priced, Row, clock_offsets, fold_one, outcome, unpriced
 
 MISSING = "missing"
 # What `executed_graph` and `fold` return, for annotations outside this home of networkx.
@@ -31,6 +31,7 @@ def executed_graph(
     stages: Mapping[str, str],
     spans: Iterable[SpanEnergy],
     hosts: Mapping[str, str] | None = None,
+    priced: Priced = unpriced,
 ) -> nx.DiGraph:
     """Return the executed graph with what each node used.
 
@@ -44,6 +45,8 @@ def executed_graph(
         Node executions.
     hosts : mapping, optional
         Name by host id; the ids themselves by default.
+    priced : callable, optional
+        What gives nodes and groups of them their grams.
 
     Returns
     -------
@@ -61,10 +64,11 @@ def executed_graph(
     offsets = clock_offsets(span for of_node in by_node.values() for span in of_node)
     described = {node.name: node for node in graph.nodes}
     names = {span.host: span.host for of_node in by_node.values() for span in of_node}
-    result = nx.DiGraph(clock_offsets=offsets, host_names=names | dict(hosts or {}))
+    names |= dict(hosts or {})
+    result = nx.DiGraph(clock_offsets=offsets, host_names=names, priced=priced)
     for name in [*described, *(name for name in by_node if name not in described)]:
         node = described.get(name) or _undescribed(name, by_node[name], described)
-        attributes = _attributes(node, by_node.get(name, []), stages, offsets)
+        attributes = _attributes(node, by_node.get(name, []), stages, result)
         hosts_of = {result.graph["host_names"][span.host] for span in attributes["spans"]}
         result.add_node(name, **attributes, hosts=tuple(sorted(hosts_of)))
     result.add_edges_from(
@@ -96,10 +100,10 @@ def _undescribed(name: str, spans: list[SpanEnergy], described: Mapping[str, Nod
 
 
 def _attributes(
-    node: Node, spans: list[SpanEnergy], stages: Mapping[str, str], offsets: Mapping[str, float]
+    node: Node, spans: list[SpanEnergy], stages: Mapping[str, str], graph: nx.DiGraph
 ) -> dict[str, Any]:
     attributes = msgspec.structs.asdict(node)
-    attributes |= msgspec.structs.asdict(fold_one(node.name, spans, offsets))
+    attributes |= msgspec.structs.asdict(_row(node.name, spans, graph))
     described = detail(node, spans)
     attributes |= {key: getattr(described, key) for key in GIVEN}
     attributes |= msgspec.structs.asdict(entities(node.name, node.iterables))
@@ -154,7 +158,7 @@ def fold(
             group_of[name] = group  # of several hosts the last, which made the result
     result = nx.DiGraph(group_of=group_of)
     for group, parts in sorted(groups.items(), key=lambda item: _began(item[1], offsets)):
-        result.add_node(group, **_group(group, parts, offsets))
+        result.add_node(group, **_group(group, parts, graph))
     counts = Counter(
         (group_of[a], group_of[b])
         for a, b, element in graph.edges(data="element")
@@ -213,25 +217,15 @@ def _began(parts: Sequence[_Part], offsets: Mapping[str, float]) -> float:
     return min(starts, default=inf)
 
 
-def _group(group: str, parts: Sequence[_Part], offsets: Mapping[str, float]) -> dict[str, Any]:
+def _row(name: str, spans: Sequence[SpanEnergy], graph: nx.DiGraph) -> Row:
+    return fold_one(name, spans, graph.graph["clock_offsets"], graph.graph["priced"])
+
+
+def _group(group: str, parts: Sequence[_Part], graph: nx.DiGraph) -> dict[str, Any]:
     spans = [span for _, _, of_node in parts for span in of_node]
-    row = msgspec.structs.asdict(fold_one(group, spans, offsets))
+    row = msgspec.structs.asdict(_row(group, spans, graph))
     del row["name"]
-    grams = [_grams(data, of_node) for _, data, of_node in parts]
-    known = [value for value in grams if value is not None]
-    row["carbon_g"] = fsum(known) if known else None
     return row | {
         "n_missing": sum(data["n_missing"] for _, data, _ in parts),
         "nodes": tuple(sorted(name for name, _, _ in parts)),
     }
-
-
-def _grams(data: Mapping[str, Any], spans: Sequence[SpanEnergy]) -> float | None:
-    """Return the grams of some of a node's executions: its own, shared by their energy."""
-    grams: float | None = data["carbon_g"]
-    if grams is None or spans is data["spans"]:
-        return grams
-    known = [span.energy_j for span in spans if span.energy_j is not None]
-    if not known:
-        return None
-    return grams * fsum(known) / data["energy_j"] if data["energy_j"] else 0.0

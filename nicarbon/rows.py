@@ -8,8 +8,9 @@ it, and nothing is rounded.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import fsum, hypot
+from typing import TypeAlias
 
 import msgspec
 
@@ -55,6 +56,10 @@ class Row(msgspec.Struct, frozen=True):
     queue_wait_s : float or None
         The sum of the times that jobs waited in a scheduler's queue, in no duration; None where
         none was a job, or the wait of none is known.
+    carbon_low_g, carbon_high_g : float or None
+        The range of the grams: energy's, the intensity's and the PUE's, joined.
+    carbon_range_from : str or None
+        Which of the three it mostly comes from; None where none has a range.
     """
 
     name: str
@@ -73,9 +78,20 @@ class Row(msgspec.Struct, frozen=True):
     peak_memory_bytes: int | None = None
     wasted_j: float | None = None
     queue_wait_s: float | None = None
+    carbon_low_g: float | None = None
+    carbon_high_g: float | None = None
+    carbon_range_from: str | None = None
 
+
+# What gives a row, folded of these executions, its grams: see `nicarbon.carbon.pricing`.
+Priced: TypeAlias = Callable[[Row, Sequence[SpanEnergy]], Row]
 
 COLUMNS = Row.__struct_fields__
+
+
+def unpriced(row: Row, spans: Sequence[SpanEnergy]) -> Row:
+    """Return the row as it is."""
+    return row
 
 
 def clock_offsets(spans: Iterable[SpanEnergy]) -> dict[str, float]:
@@ -101,6 +117,7 @@ def fold(
     spans: Iterable[SpanEnergy],
     name_of: Callable[[SpanEnergy], str],
     offsets: Mapping[str, float],
+    priced: Priced = unpriced,
 ) -> list[Row]:
     """Fold executions into one row for each name, highest energy first, rows without energy last.
 
@@ -112,15 +129,22 @@ def fold(
         Name of the row that an execution belongs to.
     offsets : mapping
         Seconds by host, from `clock_offsets`.
+    priced : callable, optional
+        What gives each row its grams.
     """
     groups: dict[str, list[SpanEnergy]] = defaultdict(list)
     for span in spans:
         groups[name_of(span)].append(span)
-    rows = [fold_one(name, group, offsets) for name, group in groups.items()]
+    rows = [fold_one(name, group, offsets, priced) for name, group in groups.items()]
     return sorted(rows, key=lambda row: (row.energy_j is None, -(row.energy_j or 0.0), row.name))
 
 
-def fold_one(name: str, spans: Iterable[SpanEnergy], offsets: Mapping[str, float]) -> Row:
+def fold_one(
+    name: str,
+    spans: Iterable[SpanEnergy],
+    offsets: Mapping[str, float],
+    priced: Priced = unpriced,
+) -> Row:
     """Fold executions into one row."""
     spans = list(spans)
     energy_j, low_j, high_j = energy_range(spans)
@@ -129,7 +153,7 @@ def fold_one(name: str, spans: Iterable[SpanEnergy], offsets: Mapping[str, float
         by_node[span.node].append(span)
     outcomes = [outcome(of_node) for of_node in by_node.values()]
     reasons = sorted({s.cpu_incomplete for s in spans if s.cpu_incomplete})
-    return Row(
+    row = Row(
         name=name,
         energy_j=energy_j,
         energy_low_j=low_j,
@@ -149,6 +173,7 @@ def fold_one(name: str, spans: Iterable[SpanEnergy], offsets: Mapping[str, float
         wasted_j=None if energy_j is None else fsum(s.energy_j or 0.0 for s in spans if s.wasted),
         queue_wait_s=_summed(s.queue_wait_s for s in spans),
     )
+    return priced(row, spans)
 
 
 def add_up(name: str, rows: Iterable[Row]) -> Row:
@@ -182,7 +207,14 @@ def add_up(name: str, rows: Iterable[Row]) -> Row:
         ),
         wasted_j=_summed(row.wasted_j for row in rows),
         queue_wait_s=_summed(row.queue_wait_s for row in rows),
+        carbon_low_g=None if None in grams else _summed(row.carbon_low_g for row in rows),
+        carbon_high_g=None if None in grams else _summed(row.carbon_high_g for row in rows),
+        carbon_range_from=max(rows, key=_width_g).carbon_range_from if rows else None,
     )
+
+
+def _width_g(row: Row) -> float:
+    return (row.carbon_high_g or 0.0) - (row.carbon_low_g or 0.0)
 
 
 def _summed(values: Iterable[float | None]) -> float | None:

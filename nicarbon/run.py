@@ -22,7 +22,9 @@ import msgspec
 from nicarbon.attribution import Attribution, HostEnergy, SpanEnergy, attribute
 from nicarbon.batch_notes import batch_notes, explained
 from nicarbon.carbon.intensity import Intensity, given
-from nicarbon.carbon.price import Price, carbon_g, priced
+from nicarbon.carbon.price import Price, Terms
+from nicarbon.carbon.pricing import Pricing, weighed, window
+from nicarbon.carbon.source import Fixed, Source
 from nicarbon.carbon.stored import read_price, write_price
 from nicarbon.carbon.tables import Tables
 from nicarbon.details import Detail, details
@@ -31,12 +33,12 @@ from nicarbon.errors import PriceError
 from nicarbon.flow import UNCLASSIFIED
 from nicarbon.grouping import check, label
 from nicarbon.history import Queue, queue, with_history
-from nicarbon.notes import divided_notes, ending, is_known, notes
+from nicarbon.notes import count, divided_notes, ending, is_known, notes
 from nicarbon.programs import Told, by_program, by_stage, inside, told
 from nicarbon.reader import read_run
 from nicarbon.reasons import Reasons, reasons
 from nicarbon.records import Graph, Node, RunFacts
-from nicarbon.rows import Row, clock_offsets, fold, fold_one, share_range
+from nicarbon.rows import Priced, Row, clock_offsets, fold, fold_one, share_range
 from nicarbon.stages import StageRules
 from nicarbon.units import NS_PER_S
 
@@ -133,6 +135,7 @@ class Run:
         self.path = Path(path)
         self.chosen_price: Price | None = None
         self.price_problem: str | None = None
+        self._pricing: Pricing | None = None
         self._executed: tuple[tuple[object, ...], nx.DiGraph] | None = None
         self._rules: StageRules | None = None
         self._staged: tuple[StageRules, dict[str, str]] | None = None
@@ -170,6 +173,13 @@ class Run:
         return clock_offsets(self.attribution.spans)
 
     @property
+    def _priced(self) -> Priced:
+        """What gives rows their grams, by the price that is chosen now."""
+        if self._pricing is None or self._pricing.price is not self.chosen_price:
+            self._pricing = Pricing(self.chosen_price, self.attribution.spans)
+        return self._pricing.row
+
+    @property
     def graph(self) -> nx.DiGraph:
         """The executed graph: see `nicarbon.graph.executed_graph`. Frozen; change a copy of it."""
         return self.executed()
@@ -193,9 +203,9 @@ class Run:
         if self._executed is None or self._executed[0] != state or stages_file is not None:
             stages = self.stage_of(self.rules(stages_file))
             labels = host_labels(self.attribution.hosts)
-            graph = executed_graph(self._graph, stages, self.attribution.spans, labels)
-            for node in graph.nodes.values():
-                node["carbon_g"] = carbon_g(node["energy_j"], self.chosen_price)
+            graph = executed_graph(
+                self._graph, stages, self.attribution.spans, labels, self._priced
+            )
             for part in self.parts("stage", stages_file):
                 if part.part:
                     node = graph.nodes[part.node]
@@ -291,15 +301,47 @@ class Run:
         OutputError
             If the folder cannot be written.
         """
-        return self.price_at(find_intensity(country, region, intensity), pue)
+        self.choose(Fixed(find_intensity(country, region, intensity)), Terms(pue))
+        return self.keep_price()
 
-    def price_at(self, intensity: Intensity, pue: float = 1.0) -> Price:
-        """Keep an intensity that was found before, as for many runs at one place: see `price`."""
+    def choose(self, source: Source, terms: Terms | None = None) -> Price:
+        """Choose a price for this object alone; `keep_price` writes it into the run folder.
+
+        Parameters
+        ----------
+        source : Source
+            Asked for the time in which the run's nodes used energy.
+        terms : Terms, optional
+            What else a price has.
+
+        Raises
+        ------
+        PriceError
+            If the source has no intensity for that time.
+        """
+        started_s = self.facts.info.t_unix_ns / NS_PER_S
+        spans = self.attribution.spans
+        found = weighed(source.between(*(window(spans) or (started_s, started_s + 1.0))), spans)
+        self.chosen_price = (terms or Terms()).price(found)
+        self.price_problem = None
+        return self.chosen_price
+
+    def keep_price(self) -> Price:
+        """Write the chosen price into the run folder, in place of the one before.
+
+        Raises
+        ------
+        PriceError
+            If none is chosen.
+        OutputError
+            If the folder cannot be written.
+        """
+        if self.chosen_price is None:
+            raise PriceError(f"{self.path}: no price is chosen")
         now = datetime.now(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
-        chosen = Price(intensity, pue, now)
-        write_price(self.path, chosen)
-        self.chosen_price, self.price_problem = chosen, None
-        return chosen
+        self.chosen_price = msgspec.structs.replace(self.chosen_price, priced=now)
+        write_price(self.path, self.chosen_price)
+        return self.chosen_price
 
     def rules(self, stages_file: str | Path | None = None) -> StageRules:
         """Return the stage rules, the same object as before where the user's file is the same.
@@ -414,7 +456,7 @@ class Run:
         labels = host_labels(attribution.hosts)
         name_of = self._naming(by, rules, labels, stages_file)
         missing = self._missing()
-        rows = fold(self.parts(by, stages_file), name_of, self._offsets)
+        rows = fold(self.parts(by, stages_file), name_of, self._offsets, self._priced)
         return Summary(
             schema_version=info.schema_version,
             run_id=info.run_id,
@@ -425,11 +467,11 @@ class Run:
             labels=labels,
             by=by,
             coverage=coverage(attribution.hosts),
-            rows=tuple(priced(row, self.chosen_price) for row in rows),
-            total=priced(fold_one(TOTAL, attribution.spans, self._offsets), self.chosen_price),
+            rows=tuple(rows),
+            total=fold_one(TOTAL, attribution.spans, self._offsets, self._priced),
             missing=missing,
             notes=self._notes(missing, self._wholes(rules), self.parts("stage", stages_file))
-            + ((self.price_problem,) if self.price_problem else ()),
+            + self._price_notes(),
             price=self.chosen_price,
             details=details(self._graph, attribution.spans, costs) if by == "node" else {},
             saved=cache,
@@ -475,11 +517,8 @@ class Run:
         return {
             values: msgspec.structs.replace(
                 whole,
-                rows=tuple(
-                    priced(row, self.chosen_price)
-                    for row in fold(parts[values], name_of, self._offsets)
-                ),
-                total=priced(fold_one(TOTAL, groups[values], self._offsets), self.chosen_price),
+                rows=tuple(fold(parts[values], name_of, self._offsets, self._priced)),
+                total=fold_one(TOTAL, groups[values], self._offsets, self._priced),
             )
             for values in sorted(groups, key=lambda values: [value or "" for value in values])
         }
@@ -528,8 +567,7 @@ class Run:
                 of_node.setdefault(span.node, []).append(span)
         return {
             node: tuple(
-                priced(row, self.chosen_price)
-                for row in fold(by_program(spans), lambda part: part.part, self._offsets)
+                fold(by_program(spans), lambda part: part.part, self._offsets, self._priced)
             )
             for node, spans in of_node.items()
         }
@@ -577,6 +615,18 @@ class Run:
             *divided_notes(self.attribution.spans, sorted(cut)),
             *batch_notes(self.facts, self.attribution.spans),
         )
+
+    def _price_notes(self) -> tuple[str, ...]:
+        """Say what is wrong with the price, and what its intensities lack."""
+        said = [self.price_problem] if self.price_problem else []
+        if self.chosen_price is not None and self.chosen_price.bridged_note is not None:
+            said.append(self.chosen_price.bridged_note)
+        if self._pricing is not None and self._pricing.n_uncovered:
+            said.append(
+                f"{count(self._pricing.n_uncovered, 'execution')} lie outside the time that the "
+                "run was priced for, and have no grams: price it again with 'nicarbon price'"
+            )
+        return tuple(said)
 
     def _missing(self) -> tuple[str, ...]:
         spans = self.attribution.spans

@@ -75,6 +75,9 @@ class Intensity(msgspec.Struct, frozen=True):
         return f"{self.what} ({self.source})"
 
 
-def given(g_per_kwh: float) -> Intensity:
-    """Return an intensity that the user knows."""
-    return Intensity(g_per_kwh, g_per_kwh, g_per_kwh, GIVEN)
+def given(
+    g_per_kwh: float, low: float | None = None, high: float | None = None, kind: str = ""
+) -> Intensity:
+    """Return an intensity that the user knows, with its range where that is known too."""
+    low, high = g_per_kwh if low is None else low, g_per_kwh if high is None else high
+    return Intensity(g_per_kwh, low, high, GIVEN, kind=kind)

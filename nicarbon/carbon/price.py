@@ -1,19 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What joules emit: grams = kWh x intensity x PUE. Pure functions; no file is touched here."""
+"""How a run's joules become grams: what was chosen. Nothing is computed, and no file touched."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 import msgspec
 
 from nicarbon.carbon.intensity import Intensity
+from nicarbon.carbon.series import Series, utc
+from nicarbon.carbon.source import Found
 from nicarbon.errors import PriceError
 from nicarbon.meter import SCHEMA_VERSION
-from nicarbon.rows import Row
-from nicarbon.units import J_PER_KWH
+from nicarbon.units import format_duration
 
 MAX_PUE = 5.0
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What a price has beside the intensity; see `Price`."""
+
+    pue: float = 1.0
+    pue_low: float | None = None
+    pue_high: float | None = None
+
+    def price(self, found: Found) -> Price:
+        """Return the price at what a source found."""
+        return Price(
+            found.intensity,
+            self.pue,
+            pue_low=self.pue_low,
+            pue_high=self.pue_high,
+            series=found.series,
+        )
 
 
 class Price(msgspec.Struct, frozen=True):
@@ -22,11 +39,16 @@ class Price(msgspec.Struct, frozen=True):
     Attributes
     ----------
     intensity : Intensity
-        Of the electricity that the run used.
+        Of the electricity that the run used; of a series, the mean weighted by the energy of the
+        run's nodes.
     pue : float
         Power usage effectiveness: what the whole site draws for each joule of its computers.
     priced : str or None
         When it was chosen: UTC, ISO 8601.
+    pue_low, pue_high : float or None
+        Its range; None where none was given.
+    series : Series or None
+        Intensities in the time of the run, where they are known; then `intensity` only sums up.
     schema_version : str
         Version of the format of the file that keeps it.
     """
@@ -34,85 +56,73 @@ class Price(msgspec.Struct, frozen=True):
     intensity: Intensity
     pue: float = 1.0
     priced: str | None = None
+    pue_low: float | None = None
+    pue_high: float | None = None
+    series: Series | None = None
     schema_version: str = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
         """Refuse what no site has; NaN fails the comparison too."""
-        if not 1 <= self.pue <= MAX_PUE:
+        for value in (*self.pue_range, self.pue):
+            if not 1 <= value <= MAX_PUE:
+                raise PriceError(
+                    f"a PUE of {value:g}: give what the site draws for each joule of its "
+                    f"computers, from 1 to {MAX_PUE:g}"
+                )
+        low, high = self.pue_range
+        if not low <= self.pue <= high:
             raise PriceError(
-                f"a PUE of {self.pue:g}: give what the site draws for each joule of its "
-                f"computers, from 1 to {MAX_PUE:g}"
+                f"a PUE of {self.pue:g} lies outside its own range, {low:g} to {high:g}"
             )
 
     def __str__(self) -> str:
         """Say intensity and PUE in a line."""
-        return f"{self.intensity}, PUE {self.pue:g}"
+        low, high = self.pue_range
+        of_pue = f" ({low:g}-{high:g})" if low < high else ""
+        by_time = f", by time ({self.values})" if self.series is not None else ""
+        return f"{self.intensity}{by_time}, PUE {self.pue:g}{of_pue}"
+
+    @property
+    def values(self) -> str:
+        """How many intensities in time there are, and within which limits; empty without any."""
+        if self.series is None:
+            return ""
+        known = [step.g_per_kwh for step in self.series.steps if not step.is_bridged]
+        if len(set(known)) <= 1:
+            return f"{len(known)} values" if len(known) > 1 else "1 value"
+        return f"{len(known)} values of {min(known):.4g} to {max(known):.4g} g/kWh"
+
+    @property
+    def pue_range(self) -> tuple[float, float]:
+        """The lowest and highest PUE."""
+        low = self.pue if self.pue_low is None else self.pue_low
+        return low, self.pue if self.pue_high is None else self.pue_high
 
     @property
     def range_note(self) -> str:
         """What a range of grams at this price contains, and what it leaves out."""
-        intensity = self.intensity
-        if not intensity.has_range:
+        intensity, (low, high) = self.intensity, self.pue_range
+        joined = ["energy's"]
+        if intensity.has_range:
+            joined.append(
+                f"the intensity's ({intensity.low_g_per_kwh:.4g} to "
+                f"{intensity.high_g_per_kwh:.4g} g/kWh)"
+            )
+        if low < high:
+            joined.append(f"the PUE's ({low:g} to {high:g})")
+        if len(joined) == 1:
             return "range: energy only; the intensity's own uncertainty is not known"
+        unknown = "" if intensity.has_range else "; the intensity's own uncertainty is not known"
+        return f"range: {' and '.join(joined)}, joined as independent{unknown}"
+
+    @property
+    def bridged_note(self) -> str | None:
+        """What of its series is missing at the source; None where nothing is."""
+        if self.series is None or not self.series.bridged_s:
+            return None
+        gaps = [step for step in self.series.steps if step.is_bridged]
         return (
-            f"range: energy's, at {intensity.low_g_per_kwh:.4g} to "
-            f"{intensity.high_g_per_kwh:.4g} g/kWh"
+            f"the intensity is not known for {format_duration(self.series.bridged_s)} from "
+            f"{utc(gaps[0].t_unix_s)} on: there it is the mean of both sides, within the lowest "
+            "and the highest of the day before and the day after"
         )
-
-
-class CarbonRow(msgspec.Struct, frozen=True):
-    """Joules and grams of a row, each with its range; None where there is no energy."""
-
-    name: str
-    energy_j: float | None
-    energy_low_j: float | None
-    energy_high_j: float | None
-    carbon_g: float | None
-    carbon_low_g: float | None
-    carbon_high_g: float | None
-    n_nodes: int
-    method: str | None
-
-
-def grams(energy_j: float | None, g_per_kwh: float, pue: float = 1.0) -> float | None:
-    """Return the grams that joules emit; None for none.
-
-    Examples
-    --------
-    >>> round(grams(108.5 * 3600, 30), 2)
-    3.26
-    """
-    return None if energy_j is None else energy_j / J_PER_KWH * g_per_kwh * pue
-
-
-def carbon_g(energy_j: float | None, price: Price | None) -> float | None:
-    """Return the grams at a price; None without energy or price."""
-    return None if price is None else grams(energy_j, price.intensity.g_per_kwh, price.pue)
-
-
-def priced(row: Row, price: Price | None) -> Row:
-    """Return a row with its grams at a price."""
-    return msgspec.structs.replace(row, carbon_g=carbon_g(row.energy_j, price))
-
-
-def carbon_rows(rows: Iterable[Row], price: Price) -> list[CarbonRow]:
-    """Return the grams of rows with their range.
-
-    The lowest energy is priced at the lowest intensity, the highest at the highest: nothing is
-    gained by taking the two as independent, as both are wrong in one direction for every row.
-    """
-    intensity, pue = price.intensity, price.pue
-    return [
-        CarbonRow(
-            name=row.name,
-            energy_j=row.energy_j,
-            energy_low_j=row.energy_low_j,
-            energy_high_j=row.energy_high_j,
-            carbon_g=carbon_g(row.energy_j, price),
-            carbon_low_g=grams(row.energy_low_j, intensity.low_g_per_kwh, pue),
-            carbon_high_g=grams(row.energy_high_j, intensity.high_g_per_kwh, pue),
-            n_nodes=row.n_nodes,
-            method=row.method,
-        )
-        for row in rows
-    ]

@@ -53,6 +53,18 @@ def add_format(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def with_range(text: str) -> tuple[float, float | None, float | None]:
+    """Read a number, or a number with its range as ``30:25:40``; for `type` of an argument."""
+    parts = text.split(":")
+    if len(parts) not in (1, 3):
+        raise argparse.ArgumentTypeError(f"{text!r}: write 30, or 30:25:40 with its range")
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+    return (numbers[0], None, None) if len(numbers) == 1 else (numbers[0], numbers[1], numbers[2])
+
+
 def repeat(stages_file: str | None) -> str:
     """Return the arguments that a next command should repeat to show the same stages."""
     return f" --stages {shlex.quote(stages_file)}" if stages_file else ""

@@ -7,10 +7,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from nicarbon.carbon.intensity import Intensity
-from nicarbon.carbon.price import Price
-from nicarbon.cli.arguments import add_format, add_rows, add_runs, repeat, terminal
+import msgspec
+
+from nicarbon.carbon.intensity import given
+from nicarbon.carbon.price import Price, Terms
+from nicarbon.carbon.series_file import SeriesFile
+from nicarbon.carbon.source import Fixed, Source
+from nicarbon.cli.arguments import add_format, add_rows, add_runs, repeat, terminal, with_range
 from nicarbon.cli.folders import complain, each
+from nicarbon.errors import PriceError
 from nicarbon.grouping import check
 from nicarbon.run import Run, Summary, find_intensity
 from nicarbon.stages import StageRules
@@ -18,14 +23,19 @@ from nicarbon.stages import StageRules
 _EXAMPLES = """\
 examples:
   nicarbon price RUN --intensity 30                        you know the grams a kWh
+  nicarbon price RUN --intensity 30:25:40 --pue 1.2:1.1:1.4
+                                                           ... and how sure that is
   nicarbon price RUN --country FRA                         yearly average of a country
   nicarbon price RUN --country CAN --region quebec         of a province, state or bidding zone
+  nicarbon price RUN --series grid.csv                     your own: time, g/kWh (CSV or JSON)
   nicarbon price 'nicarbon-runs/*' --country DEU --pue 1.2 many runs, with the site's overhead
   nicarbon price RUN --intensity 30 --by node              grams of each node
 
-The price is kept in the run folder (price.json), and 'nicarbon summary' shows grams from then on;
-the last one wins, and nothing that was recorded changes. No country is ever assumed. Countries
-come from the tables of CodeCarbon: pip install 'nicarbon[codecarbon]'.
+The price is kept in the run folder (price.json), with the intensities that were used, so that it
+can be shown again offline; 'nicarbon summary' shows grams from then on. The last one wins, and
+nothing that was recorded changes. No country is ever assumed. Countries come from the tables of
+CodeCarbon: pip install 'nicarbon[codecarbon]'.
+A series is integrated exactly over the time in which each node used its energy.
 Exit code 2 if any run could not be priced; the others are.
 """
 
@@ -34,21 +44,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments to its parser."""
     parser.epilog = _EXAMPLES
     add_runs(parser)
-    place = parser.add_mutually_exclusive_group(required=True)
-    place.add_argument(
+    sources = parser.add_mutually_exclusive_group(required=True)
+    sources.add_argument(
         "--country", metavar="CODE", help="where it ran: ISO 3166 code of three letters, or name"
     )
-    place.add_argument(
-        "--intensity", metavar="G", type=float, help="grams of CO2 equivalent a kWh (0 to 3000)"
+    sources.add_argument(
+        "--intensity",
+        metavar="G",
+        type=with_range,
+        help="grams of CO2 equivalent a kWh (0 to 3000), or with their range: 30:25:40",
+    )
+    sources.add_argument(
+        "--series", metavar="FILE", help="intensities with their times: CSV or JSON"
     )
     parser.add_argument(
         "--region", metavar="NAME", help="province (CAN, CHN), state (USA) or zone (SWE, NOR, FIN)"
     )
     parser.add_argument(
+        "--timezone",
+        metavar="ZONE",
+        help="of times in --series that do not say theirs, such as Europe/Berlin",
+    )
+    parser.add_argument(
+        "--column", metavar="NAME", help="the column of --series with the intensities"
+    )
+    parser.add_argument(
+        "--signal",
+        choices=("average", "marginal"),
+        help="what your intensity or series is: of all power plants, or of those that follow load",
+    )
+    parser.add_argument(
+        "--emissions",
+        choices=("lifecycle", "direct"),
+        help="what your intensity or series counts: with making fuel and plants, or at the plants",
+    )
+    parser.add_argument(
         "--pue",
-        type=float,
-        default=1.0,
-        help="what the site draws for each joule of its computers (1 to 5, default: 1)",
+        type=with_range,
+        default=(1.0, None, None),
+        help="what the site draws for each joule of its computers (1 to 5, default: 1), or with "
+        "its range: 1.2:1.1:1.4",
     )
     add_rows(parser)
     add_format(parser)
@@ -63,21 +98,48 @@ def run(args: argparse.Namespace) -> int:
         0, or 2 if any run could not be priced.
     """
     # What is wrong with price or rules is wrong for every run: it is found before any is touched.
-    intensity = find_intensity(args.country, args.region, args.intensity)
-    Price(intensity, args.pue)
+    source, terms = _source(args), Terms(*args.pue)
     StageRules.load(args.stages)
     check(args.by)
-    priced, failed = each(args.runs, lambda path: _price(path, intensity, args))
+    priced, failed = each(args.runs, lambda path: _price(path, source, terms, args))
     if priced:
         sys.stdout.write(_render(list(priced.values()), args))
         sys.stdout.flush()
     return complain(failed)
 
 
-def _price(path: str, intensity: Intensity, args: argparse.Namespace) -> tuple[Summary, Price]:
+def _source(args: argparse.Namespace) -> Source:
+    """Return where the intensities come from, as the arguments say."""
+    for value, option, of in (
+        (args.region, "--region", "--country"),
+        (args.timezone, "--timezone", "--series"),
+        (args.column, "--column", "--series"),
+    ):
+        if value is not None and getattr(args, of[2:]) is None:
+            raise PriceError(f"{option}: goes with {of} only")
+    kind = ", ".join(word for word in (args.signal, _COUNTED.get(args.emissions)) if word)
+    if args.series is not None:
+        return SeriesFile.read(args.series, timezone=args.timezone, column=args.column, kind=kind)
+    if args.intensity is not None:
+        g_per_kwh, low, high = args.intensity
+        return Fixed(given(g_per_kwh, low, high, kind))
+    if kind:
+        raise PriceError("--signal and --emissions: a country's table says itself what it counts")
+    return Fixed(find_intensity(args.country, args.region))
+
+
+_COUNTED = {"lifecycle": "life cycle", "direct": "at the power plants"}
+
+
+def _price(
+    path: str, source: Source, terms: Terms, args: argparse.Namespace
+) -> tuple[Summary, Price]:
     opened = Run.open(path)
-    price = opened.price_at(intensity, args.pue)
-    return opened.summary(args.by, args.stages), price
+    opened.choose(source, terms)
+    # Before it is kept: an attribute may be unknown to this run alone.
+    summary = opened.summary(args.by, args.stages)
+    price = opened.keep_price()
+    return msgspec.structs.replace(summary, price=price), price
 
 
 def _render(priced: Sequence[tuple[Summary, Price]], args: argparse.Namespace) -> str:
@@ -87,6 +149,8 @@ def _render(priced: Sequence[tuple[Summary, Price]], args: argparse.Namespace) -
         width, color = terminal(sys.stdout)
         return pricing.render(priced, width=width, color=color, command=repeat(args.stages))
     for summary, price in priced:
-        for line in (f"at {price}", price.range_note, *summary.notes):
-            print(f"nicarbon: {summary.run_id}: {line}", file=sys.stderr)
+        complain(
+            f"{summary.run_id}: {line}"
+            for line in (f"at {price}", price.range_note, *summary.notes)
+        )
     return pricing.to_json(priced) if args.format == "json" else pricing.to_tsv(priced)

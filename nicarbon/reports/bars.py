@@ -163,6 +163,8 @@ def folded(rows: Sequence[Row], by: str) -> tuple[Row, ...]:
         energy_low_j=_sum(row.energy_low_j for row in small),
         energy_high_j=_sum(row.energy_high_j for row in small),
         carbon_g=_sum(row.carbon_g for row in small),
+        carbon_low_g=_sum(row.carbon_low_g for row in small),
+        carbon_high_g=_sum(row.carbon_high_g for row in small),
         method=max(methods, key=METHODS.index, default=None),
     )
     return (*kept, rest)

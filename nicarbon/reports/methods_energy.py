@@ -15,7 +15,7 @@ from statistics import median
 
 from nicarbon.attribution import HostEnergy
 from nicarbon.carbon.intensity import GIVEN
-from nicarbon.carbon.price import Price, carbon_rows
+from nicarbon.carbon.price import Price
 from nicarbon.notes import is_known
 from nicarbon.records import IMPORTED, Sensor
 from nicarbon.reports.cells import format_range, format_share, percent, sum_parts
@@ -175,29 +175,57 @@ def emissions(summary: Summary) -> Iterator[Sentence]:
     if price is None:
         yield Sentence("No emissions were computed, as no carbon intensity was chosen")
         return
-    (row,) = carbon_rows([total], price)
-    between = format_mass_range(row.carbon_low_g, row.carbon_high_g, _TO)
+    between = format_mass_range(total.carbon_low_g, total.carbon_high_g, _TO)
+    low, high = price.pue_range
+    of_pue = f"{price.pue:g} ({low:g}{_TO}{high:g})" if low < high else f"{price.pue:g}"
     yield Sentence(
-        f"The operational emissions of the nodes were {format_mass(row.carbon_g)} of CO2 "
+        f"The operational emissions of the nodes were {format_mass(total.carbon_g)} of CO2 "
         f"equivalent (range {between}): their energy, multiplied by the carbon intensity of the "
-        f"electricity and by a power usage effectiveness (PUE) of the site of {price.pue:g}",
+        f"electricity and by a power usage effectiveness (PUE) of the site of {of_pue}",
         ("sci",),
     )
     cites = ("codecarbon",) if tables_version(price) is not None else ()
     source = price.intensity.source
     whence = f"was {source}" if source == GIVEN else f"is that of {source}"
     yield Sentence(f"The intensity, {price.intensity.what}, {whence}", cites)
+    yield from _in_time(price)
+    yield from _range(price, total.carbon_range_from)
+    yield Sentence("Emissions from making the computers (embodied) are not included")
+
+
+def _in_time(price: Price) -> Iterator[Sentence]:
+    """Say that intensities were followed in time, and what was done about gaps."""
+    if price.series is None:
+        return
+    yield Sentence(
+        f"It was followed in time ({price.values}): each node has the mean over the time in which "
+        "it used its energy, and the figure given is the mean over all nodes, weighted by energy"
+    )
+    if price.series.bridged_s:
+        yield Sentence(
+            f"Where the source had none ({format_duration(price.series.bridged_s)}), the mean of "
+            "both sides was taken, within the lowest and the highest of the day before and after"
+        )
+
+
+def _range(price: Price, most: str | None) -> Iterator[Sentence]:
+    """Say what the range of the emissions joins, and what dominates it."""
+    joins = []
     if price.intensity.has_range:
         low, high = price.intensity.low_g_per_kwh, price.intensity.high_g_per_kwh
-        yield Sentence(
-            f"The range goes from the lowest energy at {low:.4g} g/kWh to the highest at "
-            f"{high:.4g} g/kWh"
-        )
+        joins.append(f"the intensity ({low:.4g}{_TO}{high:.4g} g/kWh)")
     else:
-        yield Sentence(
-            "Its own uncertainty is not known: the range of the emissions is that of the energy"
-        )
-    yield Sentence("Emissions from making the computers (embodied) are not included")
+        yield Sentence("Its own uncertainty is not known")
+    low, high = price.pue_range
+    joins += [f"the PUE ({low:g}{_TO}{high:g})"] if low < high else []
+    if not joins:
+        yield Sentence("The range of the emissions is that of the energy")
+        return
+    dominates = f"; it comes mostly from the {most}" if most else ""
+    yield Sentence(
+        f"The range of the emissions joins those of {joined(['the energy', *joins])} as "
+        f"independent{dominates}"
+    )
 
 
 def tables_version(price: Price | None) -> str | None:

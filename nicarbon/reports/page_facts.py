@@ -13,7 +13,6 @@ import msgspec
 
 from nicarbon.attribution import SpanEnergy
 from nicarbon.bottleneck import RULE, Bottlenecks
-from nicarbon.carbon.price import carbon_rows
 from nicarbon.critical import CriticalPath
 from nicarbon.errors import NicarbonError, StageRuleError
 from nicarbon.hosttime import HostTime, host_times
@@ -273,9 +272,9 @@ def _of_hosts(summary: Summary) -> str:
 def _carbon(summary: Summary) -> tuple[str, str]:
     if summary.price is None or summary.total.energy_j is None:
         return "", ""
-    (row,) = carbon_rows([summary.total], summary.price)
-    grams = format_mass_of(row.carbon_g, row.method)
-    return f"{grams} CO2e", format_mass_range(row.carbon_low_g, row.carbon_high_g)
+    total = summary.total
+    grams = format_mass_of(total.carbon_g, total.method)
+    return f"{grams} CO2e", format_mass_range(total.carbon_low_g, total.carbon_high_g)
 
 
 def _energy_strip(

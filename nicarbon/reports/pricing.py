@@ -11,14 +11,26 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from nicarbon.carbon.price import CarbonRow, Price, carbon_rows
+from nicarbon.carbon.price import Price
 from nicarbon.reports.cells import MARK, clean, format_range
 from nicarbon.reports.tables import cell
 from nicarbon.reports.terminal import new_console, new_table, text_of
+from nicarbon.rows import Row
 from nicarbon.run import Summary
 from nicarbon.units import format_energy, format_mass, format_mass_range
 
-_COLUMNS = CarbonRow.__struct_fields__
+_COLUMNS = (
+    "name",
+    "energy_j",
+    "energy_low_j",
+    "energy_high_j",
+    "carbon_g",
+    "carbon_low_g",
+    "carbon_high_g",
+    "carbon_range_from",
+    "n_nodes",
+    "method",
+)
 _Priced = tuple[Summary, Price]
 
 
@@ -54,13 +66,15 @@ def _show(console: Console, summary: Summary, price: Price) -> None:
     table.add_column(summary.by, overflow="fold", min_width=8)
     for title in ("CO2e", "range", "energy", "range"):
         table.add_column(title, justify="right", no_wrap=True)
-    for row in carbon_rows(summary.rows, price):
+    for row in summary.rows:
         table.add_row(*_cells(row))
     table.add_section()
-    table.add_row(*_cells(*carbon_rows([summary.total], price)), style="bold")
+    table.add_row(*_cells(summary.total), style="bold")
     console.print(table)
     console.print()
-    console.print(Text(price.range_note))
+    most = summary.total.carbon_range_from
+    mostly = f"; of the total it is mostly the {most}'s" if most and ":" not in most else ""
+    console.print(Text(price.range_note + mostly))
     if any(row.method not in (None, "measured") for row in summary.rows):
         console.print(Text(f"{MARK} modelled or assumed, not measured: see 'nicarbon doctor'"))
     for note in summary.notes:
@@ -68,7 +82,7 @@ def _show(console: Console, summary: Summary, price: Price) -> None:
     console.print()
 
 
-def _cells(row: CarbonRow) -> list[Text]:
+def _cells(row: Row) -> list[Text]:
     mark = MARK if row.method not in (None, "measured") else ""
     cells = (
         row.name,
@@ -88,8 +102,8 @@ def to_json(runs: Sequence[_Priced]) -> str:
             "run_id": summary.run_id,
             "price": msgspec.to_builtins(price),
             "by": summary.by,
-            "rows": [msgspec.to_builtins(row) for row in carbon_rows(summary.rows, price)],
-            "total": msgspec.to_builtins(carbon_rows([summary.total], price)[0]),
+            "rows": [_record(row) for row in summary.rows],
+            "total": _record(summary.total),
         }
         for summary, price in runs
     ]
@@ -97,11 +111,15 @@ def to_json(runs: Sequence[_Priced]) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def _record(row: Row) -> dict[str, object]:
+    return {column: getattr(row, column) for column in _COLUMNS}
+
+
 def to_tsv(runs: Sequence[_Priced]) -> str:
     """Write the grams of runs as one table, with the price in every row; no totals."""
     lines = ["\t".join(("run_id", *_COLUMNS, "g_per_kwh", "pue"))]
     for summary, price in runs:
-        for row in carbon_rows(summary.rows, price):
+        for row in summary.rows:
             figures = (getattr(row, column) for column in _COLUMNS)
             cells = (summary.run_id, *figures, price.intensity.g_per_kwh, price.pue)
             lines.append("\t".join(cell(value) for value in cells))

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import msgspec
 import pytest
 
 from nicarbon.errors import NicarbonError
@@ -91,12 +92,16 @@ def test_a_node_on_two_hosts_counts_where_it_used_energy(run_folders):
         run_folders.span("wf.mask", 7, 8, 8.0, host="a"),
     ]
     stages = {node.name: "x" for node in run_folders.GRAPH.nodes}
-    graph = executed_graph(run_folders.GRAPH, stages, spans, {"a": "alpha", "b": "beta"})
-    graph.nodes["wf.strip"]["carbon_g"] = 40.0
+
+    def priced(row, of_row):
+        return msgspec.structs.replace(row, carbon_g=10 * sum(s.energy_j or 0 for s in of_row))
+
+    graph = executed_graph(run_folders.GRAPH, stages, spans, {"a": "alpha", "b": "beta"}, priced)
+    assert graph.nodes["wf.strip"]["carbon_g"] == 40.0
     assert graph.nodes["wf.strip"]["hosts"] == ("alpha", "beta")
     hosts = fold(graph, "host")
     assert dict(hosts.nodes(data="energy_j")) == {"alpha": 9.0, "beta": 3.0, "no host": None}
-    assert dict(hosts.nodes(data="carbon_g")) == {"alpha": 10.0, "beta": 30.0, "no host": None}
+    assert dict(hosts.nodes(data="carbon_g")) == {"alpha": 90.0, "beta": 30.0, "no host": 0.0}
     assert dict(hosts.nodes(data="duration_s")) == {"alpha": 3.0, "beta": 2.0, "no host": 0.0}
     assert hosts.nodes["alpha"]["nodes"] == ("wf.mask", "wf.strip")
     # The result that wf.mask used is that of the last execution.

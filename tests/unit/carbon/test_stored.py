@@ -4,8 +4,9 @@ import json
 import msgspec
 import pytest
 
-from nicarbon.carbon.intensity import given
+from nicarbon.carbon.intensity import Intensity, given
 from nicarbon.carbon.price import Price
+from nicarbon.carbon.series import Series, Step
 from nicarbon.carbon.stored import NAME, read_price, write_price
 from nicarbon.errors import OutputError
 
@@ -24,8 +25,28 @@ def test_what_is_written_is_read(tmp_path):
     assert read_price(tmp_path) == (PRICE, None)
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
     content = json.loads((tmp_path / NAME).read_text())
-    assert set(content) == {"schema_version", "intensity", "pue", "priced"}
+    assert set(content) == {
+        "schema_version",
+        "intensity",
+        "pue",
+        "pue_low",
+        "pue_high",
+        "priced",
+        "series",
+    }
     assert content["schema_version"] == "0"
+
+
+def test_a_series_is_kept_with_its_points(tmp_path):
+    series = Series((Step(0.5, 1, 1, 1), Step(60, 2, 1, 3, True)), 90.0)
+    price = Price(Intensity(1.3, 1.0, 1.7, "x.csv"), series=series)
+    write_price(tmp_path, price)
+    assert read_price(tmp_path) == (price, None)
+    content = json.loads((tmp_path / NAME).read_text())
+    assert content["series"]["steps"][1] == [60.0, 2.0, 1.0, 3.0, True]
+    content["series"]["end_unix_s"] = 0
+    (tmp_path / NAME).write_text(json.dumps(content))
+    assert "holds a series whose times do not rise" in read_price(tmp_path)[1]
 
 
 def test_without_a_price(tmp_path):

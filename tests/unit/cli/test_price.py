@@ -7,6 +7,8 @@ import json
 import pytest
 
 from nicarbon.cli import main
+from nicarbon.errors import NicarbonError
+from nicarbon.run import Run
 
 
 @pytest.fixture
@@ -101,7 +103,7 @@ def test_tsv_of_many_runs(runs, capsys):
         (["--intensity", "nan"], "an intensity of nan g/kWh"),
         (["--intensity", "-1"], "an intensity of -1 g/kWh"),
         (["--intensity", "30", "--pue", "0.9"], "a PUE of 0.9"),
-        (["--intensity", "30", "--region", "quebec"], "not both"),
+        (["--intensity", "30", "--region", "quebec"], "--region: goes with --country only"),
     ],
 )
 def test_a_price_that_cannot_be_touches_no_run(runs, capsys, arguments, message):
@@ -147,3 +149,101 @@ def test_a_broken_price_leaves_the_run_shown(runs, capsys):
     assert "80 J" in out
     assert main(["price", "runs/a", "--intensity", "30"]) == 0
     assert "price.json" not in capsys.readouterr().out
+
+
+GRID = """\
+time,g_per_kwh
+2026-09-21T14:13:00Z,100
+2026-09-21T14:13:24Z,400
+2026-09-21T14:14:00Z,50
+2026-09-21T14:16:00Z,60
+"""
+
+
+def test_a_series_is_followed_and_kept(runs, tmp_path, capsys):
+    (tmp_path / "grid.csv").write_text(GRID)
+    arguments = ["--series", "grid.csv", "--signal", "marginal", "--emissions", "direct"]
+    assert main(["price", "runs/a", *arguments, "--by", "node"]) == 0
+    out = capsys.readouterr().out
+    # strip ran from 14:13:21 to :24, mask to :25 and fast to :29.
+    assert (
+        "at 287.5 g/kWh, marginal, at the power plants (grid.csv, given by the user), by time"
+        in out
+    )
+    assert "wf.strip  0.833 mg" in out
+    assert "wf.fast    4.44 mg" in out
+    (tmp_path / "grid.csv").unlink()
+    assert main(["summary", "runs/a", "--by", "node", "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    grams = {row["name"]: row["carbon_g"] for row in document["rows"]}
+    assert grams["wf.strip"] == pytest.approx(30 / 3.6e6 * 100)
+    assert grams["wf.fast"] == pytest.approx(40 / 3.6e6 * 400)
+    assert document["total"]["carbon_g"] == pytest.approx(sum(grams.values()))
+    assert document["total"]["carbon_range_from"] == "energy"
+
+
+def test_a_series_that_does_not_cover_a_run(runs, tmp_path, capsys):
+    (tmp_path / "grid.csv").write_text(GRID.replace("2026-09-21T14:1", "2026-09-22T14:1"))
+    assert main(["price", "runs/a", "--series", "grid.csv"]) == 2
+    err = capsys.readouterr().err
+    assert "grid.csv: covers 2026-09-22 14:13 UTC to 2026-09-22 14:18 UTC, and is needed" in err
+    assert err.count("\n") == 1
+    assert not (runs / "a" / "price.json").exists()
+
+
+def test_what_a_run_lacks_is_known_before_its_price_is_kept(runs, capsys, monkeypatch):
+    def fails(run, by, stages_file):
+        raise NicarbonError(f"{run.path}: no such attribute")
+
+    monkeypatch.setattr(Run, "summary", fails)
+    assert main(["price", "runs/a", "--intensity", "30", "--by", "node"]) == 2
+    assert "runs/a: no such attribute" in capsys.readouterr().err
+    assert not (runs / "a" / "price.json").exists()
+
+
+def test_ranges_are_given_and_joined(runs, capsys):
+    arguments = ["--intensity", "30:15:60", "--pue", "1.2:1.1:1.3", "--format", "json"]
+    assert main(["price", "runs/a", *arguments]) == 0
+    out, err = capsys.readouterr()
+    total = json.loads(out)["total"]
+    assert total["carbon_range_from"] == "intensity"
+    assert total["carbon_low_g"] / total["carbon_g"] == pytest.approx(
+        1 - (0.5**2 + 0.05**2 + (0.1 / 1.2) ** 2) ** 0.5
+    )
+    assert "and the PUE's (1.1 to 1.3), joined as independent" in err
+    assert main(["price", "runs/a", *arguments[:4]]) == 0
+    assert "; of the total it is mostly the intensity's" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--intensity", "30:15"],
+        ["--intensity", "30:a:b"],
+        ["--intensity", "30", "--series", "grid.csv"],
+        ["--intensity", "30", "--pue", "1:2"],
+        ["--intensity", "30", "--signal", "guessed"],
+    ],
+)
+def test_arguments_that_cannot_be(runs, arguments):
+    with pytest.raises(SystemExit) as left:
+        main(["price", "runs/a", *arguments])
+    assert left.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--intensity", "30", "--timezone", "UTC"], "--timezone: goes with --series only"),
+        (["--intensity", "30", "--column", "x"], "--column: goes with --series only"),
+        (["--country", "FRA", "--signal", "marginal"], "a country's table says itself"),
+        (["--intensity", "30:40:50"], "lies outside its own range"),
+        (["--series", "missing.csv"], "missing.csv: cannot be read"),
+    ],
+)
+def test_what_does_not_go_together_touches_no_run(runs, capsys, arguments, message):
+    assert main(["price", "runs/a", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (runs / "a" / "price.json").exists()

@@ -3,6 +3,7 @@ import pytest
 
 from nicarbon.carbon.intensity import Intensity, given
 from nicarbon.carbon.price import Price
+from nicarbon.carbon.series import Series, Step
 from nicarbon.records import Domain, Host, Model, Sample, SampleFile, Sensor
 from nicarbon.reports import methods_energy as energy
 
@@ -123,13 +124,15 @@ def priced(run_folders, price):
 
 
 def test_emissions(run_folders):
-    first, second, third, last = priced(run_folders, Price(given(30.0), 1.5))
+    said = priced(run_folders, Price(given(30.0), 1.5))
+    first, second, third, fourth, last = said
     assert "nodes were 45 g of CO2 equivalent (range 42.8 to 47.2 g): their energy" in first.text
     assert first.text.endswith("a power usage effectiveness (PUE) of the site of 1.5")
     assert first.cites == ("sci",)
     assert second.text == "The intensity, 30 g/kWh, was given by the user"
     assert second.cites == ()
-    assert third.text.startswith("Its own uncertainty is not known")
+    assert third.text == "Its own uncertainty is not known"
+    assert fourth.text == "The range of the emissions is that of the energy"
     assert last.text == "Emissions from making the computers (embodied) are not included"
 
 
@@ -141,13 +144,27 @@ def test_whose_table_it_was(run_folders):
     )
     assert second.cites == ("codecarbon",)
     assert third.text == (
-        "The range goes from the lowest energy at 50 g/kWh to the highest at 60 g/kWh"
+        "The range of the emissions joins those of the energy and the intensity (50 to 60 g/kWh) "
+        "as independent; it comes mostly from the intensity"
     )
     versions = [
         energy.tables_version(Price(Intensity(1.0, 1.0, 1.0, source)))
         for source in ("CodeCarbon 3.3.2: x", "CodeCarbon: x", "after CodeCarbon 3.3.2: x")
     ]
     assert versions == ["3.3.2", "", None]
+
+
+def test_intensities_in_time(run_folders):
+    t = run_folders.UNIX_S
+    steps = (Step(t, 100, 100, 100), Step(t + 0.5, 200, 150, 220, True), Step(t + 0.9, 90, 90, 90))
+    price = Price(Intensity(139, 119, 147, "grid.csv"), 1.2, None, 1.1, 1.3, Series(steps, t + 9))
+    _, _, third, fourth, fifth, _ = priced(run_folders, price)
+    assert third.text.startswith(
+        "It was followed in time (2 values of 90 to 100 g/kWh): each node"
+    )
+    assert fourth.text.startswith("Where the source had none (0.4 s), the mean of both sides")
+    assert "the intensity (119 to 147 g/kWh) and the PUE (1.1 to 1.3) as" in fifth.text
+    assert fifth.text.endswith("it comes mostly from the intensity")
 
 
 def test_unpriced(run_folders):

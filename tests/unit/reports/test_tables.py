@@ -26,6 +26,9 @@ ROW = [
     "peak_memory_bytes",
     "wasted_j",
     "queue_wait_s",
+    "carbon_low_g",
+    "carbon_high_g",
+    "carbon_range_from",
 ]
 NODE = [
     *ROW,
