@@ -218,7 +218,7 @@ def _began(parts: Sequence[_Part], offsets: Mapping[str, float]) -> float:
 
 
 def _row(name: str, spans: Sequence[SpanEnergy], graph: nx.DiGraph) -> Row:
-    return fold_one(name, spans, graph.graph["clock_offsets"], graph.graph["priced"])
+    return fold_one(name, spans, graph.graph["clock_offsets"], graph.graph.get("priced", unpriced))
 
 
 def _group(group: str, parts: Sequence[_Part], graph: nx.DiGraph) -> dict[str, Any]:

@@ -8,6 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nicarbon.carbon.intensity import given as given_by_user
+from nicarbon.carbon.price import Price
+from nicarbon.carbon.pricing import Pricing
 from nicarbon.graph import executed_graph, fold
 from nicarbon.grouping import BY
 from nicarbon.records import Graph, Node
@@ -85,13 +88,12 @@ def test_fold_by_anything_keeps_the_sum(run_folders, data, by):
         for n, name in enumerate(names.values())
     )
     stages = {node.name: "x" for node in nodes} | {s.node: "x" for s in spans}
-    graph = executed_graph(Graph("wf", "", nodes, tuple(edges)), stages, spans)
-    for node in graph.nodes.values():
-        node["carbon_g"] = None if node["energy_j"] is None else 2 * node["energy_j"]
+    priced = Pricing(Price(given_by_user(2.0)), spans).row
+    graph = executed_graph(Graph("wf", "", nodes, tuple(edges)), stages, spans, None, priced)
     folded = fold(graph, by)
 
     total = fold_one("total", spans, clock_offsets(spans))
-    for column, scale in (("energy_j", 1), ("cpu_s", 1), ("carbon_g", 2)):
+    for column, scale in (("energy_j", 1), ("cpu_s", 1), ("carbon_g", 2 / 3.6e6)):
         whole = getattr(total, column if column != "carbon_g" else "energy_j") or 0.0
         parts = fsum(d[column] or 0.0 for _, d in folded.nodes(data=True))
         assert parts == pytest.approx(scale * whole, rel=1e-12, abs=1e-9)
