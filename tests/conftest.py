@@ -19,6 +19,14 @@ SUPPORT = Path(__file__).with_name("support")
 PATIENCE_S = 90
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_profile_of_this_machine(tmp_path_factory):
+    """Whoever tests may have calibrated the machine: tests know nothing of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def run_folders():
     """The module `run_folders`: runs made by hand."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``nicarbon doctor``: what a run would measure here, and how to let it measure more.
 
-It reads every sensor for a second and changes nothing.
+It reads every sensor for a second, and changes nothing but, if asked to calibrate, the host's
+profile.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from nicarbon.cli import deep
 from nicarbon.errors import NicarbonError
-from nicarbon.meter import host, perf, sensors
+from nicarbon.meter import host, perf, profile, sensors
 from nicarbon.meter.processes import ProcFS
 from nicarbon.meter.progress import domain_energy_j
 from nicarbon.meter.sensors import contract, external, virtual
@@ -29,8 +31,11 @@ examples:
   nicarbon doctor                    every sensor: does it work, why not, what would enable it
   nicarbon doctor --format json      the same for a program
   nicarbon doctor --root /host       in a container to which the host's / is bound
+  nicarbon doctor --deep             two minutes of known loads: compare, calibrate
+  nicarbon doctor --idle-watts 41 --full-watts 187      what a meter at the plug showed
 
-Nothing is changed: commands that would enable a sensor are only printed.
+No permission is changed: commands that would enable a sensor are only printed. What is calibrated
+is kept in $XDG_CONFIG_HOME/nicarbon/hosts (default: ~/.config), for later runs on this machine.
 """
 
 _READ_FOR_S = 1.0
@@ -55,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=("table", "json"), default="table", help="(default: table)"
     )
+    deep.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -63,18 +69,25 @@ def run(args: argparse.Namespace) -> int:
     Raises
     ------
     NicarbonError
-        If the root is no folder.
+        If the root is no folder, or options contradict each other.
     """
+    deep.check(args)
     if not os.path.isdir(args.root):
         raise NicarbonError(f"--root: there is no folder {args.root}")
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Where only ASCII can be printed, a ± is no reason to fail.
         sys.stdout.reconfigure(errors="replace")
-    found = examine(args.root)
+    plug = {}
+    if args.idle_watts is not None:
+        watts = deep.given(args.root, _procfs(args.root), args.idle_watts, args.full_watts)
+        plug = {"plug": watts}
+    found = {**examine(args.root), **plug}
+    if args.deep:
+        found["deep"] = _examine_deeply(args.root, args.seconds or deep.SECONDS)
     if args.format == "json":
         print(json.dumps(found, indent=2))
     else:
-        _show(found, Console(highlight=False, soft_wrap=True))
+        _show(found, Console(highlight=False, soft_wrap=True), args.root)
     return 0
 
 
@@ -88,7 +101,7 @@ def examine(root: str = "/", read_for_s: float = _READ_FOR_S) -> dict[str, Any]:
     read_for_s : float
         For how many seconds power is read.
     """
-    procfs = ProcFS(root if os.path.isdir(os.path.join(root, "proc")) else "/")
+    procfs = _procfs(root)
     known = sensors.survey(root, where=external.folders())
     statuses = [sensors.status_of(sensor) for sensor in known]
     chosen = sensors.choose(known)
@@ -103,7 +116,32 @@ def examine(root: str = "/", read_for_s: float = _READ_FOR_S) -> dict[str, Any]:
         ],
         "cpu_time": _cpu_time(root),
         "run": _verdict(chosen),
+        "profile": {name: part._asdict() for name, part in profile.load(root, procfs).items()},
     }
+
+
+def _examine_deeply(root: str, seconds: float) -> dict[str, Any]:
+    """Load the machine and read every sensor; what is said meanwhile goes to stderr."""
+    procfs = _procfs(root)
+    known = sensors.survey(root, where=external.folders())
+    used = sensors.choose(known)
+    try:
+        return deep.examine(
+            known,
+            used,
+            procfs,
+            root,
+            seconds,
+            lambda: _reading(procfs, known),
+            lambda text: print(text, file=sys.stderr, flush=True),
+        )
+    finally:
+        for sensor in known:
+            sensor.close()
+
+
+def _procfs(root: str) -> ProcFS:
+    return ProcFS(root if os.path.isdir(os.path.join(root, "proc")) else "/")
 
 
 def _reading(procfs: ProcFS, known: list[sensors.Sensor]) -> dict[str, Any]:
@@ -201,7 +239,7 @@ def _verdict(used: list[sensors.Sensor]) -> dict[str, Any]:
     return {"sensor": chosen.name, "method": chosen.method, "says": says}
 
 
-def _show(found: dict[str, Any], console: Console) -> None:
+def _show(found: dict[str, Any], console: Console, root: str) -> None:
     """Print it for people. Commands stand on lines of their own, to be copied."""
 
     def say(text: str = "") -> None:
@@ -222,6 +260,18 @@ def _show(found: dict[str, Any], console: Console) -> None:
         say(f"Inherited perf task clock: closed: {cpu['reason']}.")
         say("Without it, nodes whose programs ignore SIGCHLD may lack CPU time, and say so.")
         _show_commands(cpu["commands"], say)
+    if "deep" in found:
+        say()
+        console.print(deep.table(found["deep"], found["sensors"]), soft_wrap=False)
+        for line in deep.lines(found["deep"], found["host"]["n_cpus"]):
+            say(line)
+    if "plug" in found:
+        say()
+        for line in deep.plug_lines(found["plug"], _procfs(root)):
+            say(line)
+    elif "deep" not in found:
+        for part in found["profile"].values():
+            say(deep.calibrated_line(part))
     say(f"\nHere, {found['run']['says']}.")
     say("Next: nicarbon run SCRIPT.py   (or: nicarbon run -- COMMAND ...)")
 

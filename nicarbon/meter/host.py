@@ -38,6 +38,7 @@ def describe(
     t_unix_ns: int,
     interval_s: float,
     driver_pid: int | None,
+    idle_power_w: float | None = None,
 ) -> dict[str, Any]:
     """Return the host record: the machine and its sensors, as `nicarbon.records.Host` reads it.
 
@@ -51,6 +52,8 @@ def describe(
         Seconds between two samples, at first.
     driver_pid : int or None
         The process that started the sampler.
+    idle_power_w : float or None
+        Calibrated idle power of the account.
     """
     return {
         "kind": "host",
@@ -65,6 +68,7 @@ def describe(
         "t_monotonic_ns": t_monotonic_ns,
         "t_unix_ns": t_unix_ns,
         "interval_s": interval_s,
+        "idle_power_w": idle_power_w,
         "driver": None if driver_pid is None else procfs.key(driver_pid),
         "pid_namespace": procfs.pid_namespace(),
         "sensors": sensors,

@@ -47,6 +47,7 @@ class ProcFS:
         self._exact = root == "/"
         self._stat_fd: int | None = None
         self._n_cpus: int | None = None
+        self._cpu_info: dict[str, Any] | None = None
         self._has_children_files: bool | None = None
 
     # The host ------------------------------------------------------------------------------
@@ -172,7 +173,15 @@ class ProcFS:
         return None
 
     def cpu_info(self) -> dict[str, Any]:
-        """Return the first CPU: vendor, family, model, stepping (int or None), name, flags."""
+        """Return the first CPU: vendor, family, model, stepping (int or None), name, flags.
+
+        The kernel writes the file anew, CPU by CPU, each time it is read: it is read once.
+        """
+        if self._cpu_info is None:
+            self._cpu_info = self._read_cpu_info()
+        return self._cpu_info
+
+    def _read_cpu_info(self) -> dict[str, Any]:
         found: dict[str, str] = {}
         data = (read_file(f"{self._proc}/cpuinfo") or b"").split(b"\n\n", 1)[0]
         for line in data.decode("utf-8", "replace").splitlines():

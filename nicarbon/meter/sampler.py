@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from nicarbon.meter import host, sensors
+from nicarbon.meter import host, profile, sensors
 from nicarbon.meter.ends import Ends
 from nicarbon.meter.gpu_use import GpuUse
 from nicarbon.meter.processes import ProcFS, Seen
@@ -141,6 +141,7 @@ class Sampler:
             self.clock.unix_ns(),
             self.interval_s(),
             self._driver_pid,
+            profile.idle_power_w(profile.load(self._root, self.procfs), self.sensors),
         )
         if self._driver_key is not None:
             record["driver"] = self._driver_key

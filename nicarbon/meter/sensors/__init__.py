@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple, Protocol
 
+from nicarbon.meter import profile
 from nicarbon.meter.processes import ProcFS
 
 
@@ -106,7 +107,7 @@ def survey(
     procfs = ProcFS(root if os.path.isdir(os.path.join(root, "proc")) else "/")
     found += [rapl.Rapl(root, procfs), perf_energy.PerfEnergy(root)]
     found += [nvml.Nvml(root, monotonic_ns), cray.Cray(root)]
-    model = virtual.Virtual(procfs)
+    model = virtual.Virtual(procfs, profile.load(root, procfs))
     taken = {name for sensor in [*found, model] for name in names(sensor)}
     # A measurement of somebody else's is better than the model, and no better than these.
     return [*found, *external.sensors(root, where, taken), model]

@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import pkgutil
 import re
+from collections.abc import Mapping
 from typing import Any
 
+from nicarbon.meter import profile
 from nicarbon.meter.processes import ProcFS
 from nicarbon.meter.sensors import Status
 
@@ -121,23 +123,42 @@ class Virtual:
     ----------
     procfs : ProcFS
         The host: its CPUs, their family and its memory.
+    calibrated : dict, optional
+        What was calibrated of this machine, see `nicarbon.meter.profile`: at the plug if there is
+        that, which is what the families' watts are, else by its own counters.
     """
 
     name = "virtual"
     method = "modelled"
     relative_error = 0.0
 
-    def __init__(self, procfs: ProcFS) -> None:
+    def __init__(
+        self, procfs: ProcFS, calibrated: Mapping[str, profile.Curve] | None = None
+    ) -> None:
         n_cpus = procfs.n_cpus()
         family = microarchitecture(procfs.cpu_info(), load_table())
-        if family is None:
+        curve = model(n_cpus, procfs.memory_bytes(), family)
+        own = calibrated or {}
+        measured = own.get(profile.PLUG) or own.get(profile.COUNTER)
+        if measured is not None:
+            what, factor = "", 0.0
+            curve = {
+                "idle_w": list(measured.idle_w),
+                "busy_w": list(measured.busy_w),
+                "source": measured.source,
+            }
+        elif family is None:
             what = "this CPU's family is unknown: the mean over families is used"
             factor = FACTOR_UNKNOWN
         else:
             what = f"{family} servers' wall power for each thread, SPECpower_ssj2008"
             factor = FACTOR_KNOWN
         self.family = family
-        self.note = f"modelled from CPU use, x/÷ {factor} ({what})"
+        self.note = (
+            "modelled from CPU use, calibrated on this machine"
+            if measured is not None
+            else f"modelled from CPU use, x/÷ {factor} ({what})"
+        )
         self.domains = [
             {
                 "name": "host",
@@ -147,7 +168,7 @@ class Virtual:
                 "range": None,
                 "max_power_w": None,
                 "socket": None,
-                "model": model(n_cpus, procfs.memory_bytes(), family),
+                "model": curve,
             }
         ]
 

@@ -40,10 +40,14 @@ def add_rapl(root):
     return root / zone / "energy_uj"
 
 
-def run(root, capsys, *options):
+def arguments(root, *options):
     parser = argparse.ArgumentParser()
     doctor.add_arguments(parser)
-    assert doctor.run(parser.parse_args(["--root", str(root), *options])) == 0
+    return parser.parse_args(["--root", str(root), *options])
+
+
+def run(root, capsys, *options):
+    assert doctor.run(arguments(root, *options)) == 0
     return capsys.readouterr().out
 
 
@@ -133,14 +137,14 @@ def test_an_empty_root_and_this_host_are_no_trouble(tmp_path, capsys):
 def test_a_terminal_that_knows_only_ascii_is_no_trouble(root, monkeypatch):
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", out)
-    doctor.run(argparse.Namespace(root=str(root), format="table"))
+    doctor.run(arguments(root))
     out.flush()
     assert b"x/? 1.5" in out.buffer.getvalue()
 
 
 def test_a_root_that_is_no_folder_is_the_users_mistake(tmp_path):
     with pytest.raises(NicarbonError, match="no folder"):
-        doctor.run(argparse.Namespace(root=str(tmp_path / "none"), format="table"))
+        doctor.run(arguments(tmp_path / "none"))
 
 
 def test_the_command_line_knows_it(root, capsys):
