@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 METRICS = {"runtime": "runtime_s", "cpu": "cpu_s", "energy": "energy_j", "carbon": "carbon_g"}
 CPU, GPU = "CPU", "GPU"
+# Whoever is no part of the run, in the records of who used a GPU.
+OTHERS = "other"
 _S_PER_H = 3600.0
 
 
@@ -61,7 +63,8 @@ class OneRun(msgspec.Struct, frozen=True):
     pipeline : str
         Its workflow's name, or its program's.
     device : str
-        ``GPU`` where a GPU's counter is part of its energy, else ``CPU``.
+        ``GPU`` where a GPU's counter is part of its energy, unless only others were seen to use
+        the GPU; else ``CPU``.
     outcome : str
         How it ended: see `nicarbon.notes.ending`.
     processors : tuple of str
@@ -138,7 +141,7 @@ def one_run(path: str, stages_file: str | None = None) -> OneRun:
         path=path,
         run_id=summary.run_id,
         pipeline=_pipeline(run),
-        device=_device(summary),
+        device=_device(run, summary),
         outcome=summary.outcome,
         processors=tuple(sorted(headers)),
         price=None if summary.price is None else str(summary.price),
@@ -158,10 +161,15 @@ def _pipeline(run: Run) -> str:
     return ", ".join(workflows) or run.facts.info.program or "command"
 
 
-def _device(summary: Summary) -> str:
+def _device(run: Run, summary: Summary) -> str:
     sensors = [sensor for host in summary.hosts for sensor in host.sensors]
-    gpus = [d for sensor in sensors for d in sensor.domains if d.account and d.kind == "gpu"]
-    return GPU if gpus else CPU
+    if not any(d.account and d.kind == "gpu" for sensor in sensors for d in sensor.domains):
+        return CPU
+    # A machine's GPU is counted whether or not what runs there has any use for it.
+    uses = [u for f in run.facts.sample_files for s in f.samples for u in s.gpus.values()]
+    users = {user for use in uses for user in (*use.sm_s, *use.held_s)}
+    seen = any(use.told != "unknown" for use in uses)
+    return CPU if seen and users <= {OTHERS} else GPU
 
 
 def _n_scans(run: Run) -> int:

@@ -46,6 +46,11 @@ def test_the_four_commands_make_the_table(docs, type_in):
     for command in commands[:3]:
         type_in(command)
     type_in("nicarbon price 'runs/*' --intensity 30")
-    shown = json.loads(type_in(f"{commands[3]} --format json"))
-    assert "FastSurfer (published)" in type_in(commands[3])
-    assert shown
+    rows = {row["pipeline"]: row for row in json.loads(type_in(f"{commands[3]} --format json"))}
+    assert {"FreeSurfer (published)", "FastSurfer (published)"} < set(rows)
+    for pipeline, n in (("freesurfer_wf", 1), ("fastsurfer_wf", 2)):
+        row = rows[pipeline]
+        # No GPU was there but a stand-in's, which used nothing.
+        assert (row["n"], row["device"], row["published"]) == (n, "CPU", False)
+        assert row["runtime_h"] > 0
+        assert row["carbon_g"] == pytest.approx(row["energy_wh"] * 30 / 1000)

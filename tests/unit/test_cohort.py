@@ -7,7 +7,7 @@ import pytest
 
 from nicarbon.cohort import Figures, OneRun, one_run, pipelines, published, side
 from nicarbon.errors import RunFolderError
-from nicarbon.records import Graph, Node
+from nicarbon.records import Domain, GpuUse, Graph, Node, Sensor
 from nicarbon.references import references
 
 
@@ -41,6 +41,36 @@ def test_what_is_kept_of_a_run(folder):
     assert run.stages["segmentation"].runtime_s == pytest.approx(5)
     assert run.n_nodes == 3
     assert run.n_scans == 1
+
+
+@pytest.mark.parametrize(
+    ("uses", "device"),
+    [
+        ([], "GPU"),  # Nobody looked who uses it.
+        ([GpuUse(1, {"other": 3.0}, {"other": 1.0})], "CPU"),
+        ([GpuUse(1)], "CPU"),
+        ([GpuUse(1, told="unknown")], "GPU"),
+        ([GpuUse(1), GpuUse(2, {"a span": 0.5})], "GPU"),
+        ([GpuUse(1, {}, {"a span": 0.5})], "GPU"),
+    ],
+)
+def test_a_run_on_a_machine_with_a_gpu_may_have_no_use_for_it(run_folders, tmp_path, uses, device):
+    facts = run_folders.facts()
+    (file,) = facts.sample_files
+    card = Sensor("nvml", "measured", (Domain("gpu-0", "gpu"),))
+    host = msgspec.structs.replace(file.host, sensors=(*file.host.sensors, card))
+    samples = [
+        msgspec.structs.replace(
+            sample,
+            readings={**sample.readings, "gpu-0": n},
+            gpus={"gpu-0": uses[n]} if n < len(uses) else {},
+        )
+        for n, sample in enumerate(file.samples)
+    ]
+    file = msgspec.structs.replace(file, host=host, samples=tuple(samples))
+    path = tmp_path / "gpu"
+    run_folders.write(path, msgspec.structs.replace(facts, sample_files=(file,)))
+    assert one_run(str(path)).device == device
 
 
 def test_scans_are_the_sessions_of_subjects(run_folders, tmp_path):
