@@ -9,10 +9,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from nicarbon.carbon.electricity_maps import ElectricityMaps
 from nicarbon.carbon.intensity import given
 from nicarbon.carbon.price import Price, Terms
 from nicarbon.carbon.series_file import SeriesFile
 from nicarbon.carbon.source import Fixed, Source
+from nicarbon.carbon.uk import UK
 from nicarbon.cli.arguments import add_format, add_rows, add_runs, repeat, terminal, with_range
 from nicarbon.cli.folders import complain, each
 from nicarbon.errors import PriceError
@@ -28,6 +30,8 @@ examples:
   nicarbon price RUN --country FRA                         yearly average of a country
   nicarbon price RUN --country CAN --region quebec         of a province, state or bidding zone
   nicarbon price RUN --series grid.csv                     your own: time, g/kWh (CSV or JSON)
+  nicarbon price RUN --electricity-maps DE                 hour by hour, from Electricity Maps
+  nicarbon price RUN --uk OX1                              half-hourly, of a region (or: national)
   nicarbon price 'nicarbon-runs/*' --country DEU --pue 1.2 many runs, with the site's overhead
   nicarbon price RUN --intensity 30 --by node              grams of each node
 
@@ -36,6 +40,9 @@ can be shown again offline; 'nicarbon summary' shows grams from then on. The las
 nothing that was recorded changes. No country is ever assumed. Countries come from the tables of
 CodeCarbon: pip install 'nicarbon[codecarbon]'.
 A series is integrated exactly over the time in which each node used its energy.
+Only --electricity-maps and --uk ask the network (pip install 'nicarbon[carbon]'), for the time of
+the run alone; answers are kept under $XDG_CACHE_HOME/nicarbon. Electricity Maps wants a token in
+the environment variable ELECTRICITYMAPS_TOKEN, which is written nowhere.
 Exit code 2 if any run could not be priced; the others are.
 """
 
@@ -57,6 +64,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sources.add_argument(
         "--series", metavar="FILE", help="intensities with their times: CSV or JSON"
     )
+    sources.add_argument(
+        "--electricity-maps", metavar="ZONE", help="ask Electricity Maps: DE, FR, US-CAL-CISO ..."
+    )
+    sources.add_argument(
+        "--uk",
+        metavar="REGION",
+        help="ask Great Britain's Carbon Intensity API: national, 1 to 17, or a postcode's first "
+        "half (OX1)",
+    )
     parser.add_argument(
         "--region", metavar="NAME", help="province (CAN, CHN), state (USA) or zone (SWE, NOR, FIN)"
     )
@@ -76,7 +92,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--emissions",
         choices=("lifecycle", "direct"),
-        help="what your intensity or series counts: with making fuel and plants, or at the plants",
+        help="what your intensity or series counts, or Electricity Maps should: with making fuel "
+        "and plants, or at the plants",
     )
     parser.add_argument(
         "--pue",
@@ -120,11 +137,17 @@ def _source(args: argparse.Namespace) -> Source:
     kind = ", ".join(word for word in (args.signal, _COUNTED.get(args.emissions)) if word)
     if args.series is not None:
         return SeriesFile.read(args.series, timezone=args.timezone, column=args.column, kind=kind)
+    if args.electricity_maps is not None:
+        if args.signal == "marginal":
+            raise PriceError("--signal marginal: Electricity Maps gives averages here")
+        return ElectricityMaps(args.electricity_maps, args.emissions or "lifecycle")
+    if args.uk is not None and not kind:
+        return UK(args.uk)
     if args.intensity is not None:
         g_per_kwh, low, high = args.intensity
         return Fixed(given(g_per_kwh, low, high, kind))
     if kind:
-        raise PriceError("--signal and --emissions: a country's table says itself what it counts")
+        raise PriceError("--signal and --emissions: this source says itself what it counts")
     return Fixed(find_intensity(args.country, args.region))
 
 

@@ -6,6 +6,7 @@ import json
 import sys
 
 import pytest
+from carbon_services import served
 
 MIX = {"coal": 0.0, "naturalGas": 10.0, "hydro": 80.0, "wind": 10.0, "other": 0.0, "tidal": 0}
 FILES = {
@@ -72,3 +73,18 @@ def codecarbon(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "codecarbon", raising=False)
     importlib.invalidate_caches()
     return folder
+
+
+@pytest.fixture
+def service(tmp_path, monkeypatch):
+    """A web service on this machine, an empty cache, and nobody who waits for long."""
+    pytest.importorskip("requests")
+    from nicarbon.carbon import web
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(web, "BACKOFF_S", 0.0)
+    monkeypatch.setattr(web, "LONGEST_WAIT_S", 0.03)
+    monkeypatch.setattr(web, "TIMEOUT_S", (1.0, 0.3))
+    with served() as running:
+        yield running

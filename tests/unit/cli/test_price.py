@@ -5,8 +5,10 @@ import io
 import json
 
 import pytest
+from carbon_services import Answer, served
 
-from nicarbon.cli import main
+from nicarbon.carbon import uk
+from nicarbon.cli import main, price
 from nicarbon.errors import NicarbonError
 from nicarbon.run import Run
 
@@ -236,12 +238,57 @@ def test_arguments_that_cannot_be(runs, arguments):
     [
         (["--intensity", "30", "--timezone", "UTC"], "--timezone: goes with --series only"),
         (["--intensity", "30", "--column", "x"], "--column: goes with --series only"),
-        (["--country", "FRA", "--signal", "marginal"], "a country's table says itself"),
+        (["--country", "FRA", "--signal", "marginal"], "this source says itself"),
         (["--intensity", "30:40:50"], "lies outside its own range"),
         (["--series", "missing.csv"], "missing.csv: cannot be read"),
     ],
 )
 def test_what_does_not_go_together_touches_no_run(runs, capsys, arguments, message):
+    assert main(["price", "runs/a", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (runs / "a" / "price.json").exists()
+
+
+def test_a_service_is_asked_for_the_time_of_the_run(runs, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("requests")
+    values = [
+        {"from": f"2026-09-21T{h:02}:00Z", "to": f"2026-09-21T{h:02}:30Z"}
+        | {"intensity": {"forecast": 99, "actual": 180, "index": "high"}}
+        for h in range(24)
+    ]
+    with served() as service:
+        service.answers["/intensity/2026-09-20T00:00Z/2026-09-23T00:00Z"] = Answer(
+            {"data": values}
+        )
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        monkeypatch.setattr(price, "UK", lambda region: uk.UK(region, service.base))
+        monkeypatch.setattr(uk.time, "time", lambda: 1_795_345_200.0)
+        assert main(["price", "runs/a", "--uk", "national"]) == 0
+        out = capsys.readouterr().out
+        assert "at 180 g/kWh, GBR, average, half-hourly, at the power plants" in out
+        # The second run is of the same day: its price comes from the disk.
+        assert main(["price", "runs/killed", "--uk", "national"]) == 0
+        assert len(service.asked) == 1
+    # And all of it can be shown again when the service is gone.
+    assert main(["summary", "runs/a"]) == 0
+    assert "CO2e at 180 g/kWh, GBR" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--electricity-maps", "germany"], "'germany' is no zone of Electricity Maps"),
+        (["--electricity-maps", "DE"], "wants a token: set the environment variable"),
+        (["--electricity-maps", "DE", "--signal", "marginal"], "gives averages here"),
+        (["--uk", "London"], "'London' is no region of Great Britain"),
+        (["--uk", "OX1", "--emissions", "direct"], "this source says itself what it counts"),
+    ],
+)
+def test_services_that_cannot_be_asked(runs, capsys, monkeypatch, arguments, message):
+    monkeypatch.delenv("ELECTRICITYMAPS_TOKEN", raising=False)
     assert main(["price", "runs/a", *arguments]) == 2
     err = capsys.readouterr().err
     assert message in err
