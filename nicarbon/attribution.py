@@ -11,6 +11,7 @@ import msgspec
 
 from nicarbon import curves, shares, sightings, timeline
 from nicarbon.accounts import METHODS, Account, in_use, shown, uncovered, weakest
+from nicarbon.devices import DeviceAccount, DeviceEnergy, DeviceParts, device_account
 from nicarbon.hosttime import busy_cpu_s, by_host, host_time
 from nicarbon.intervals import length_s
 from nicarbon.jobs import Ending, endings
@@ -76,6 +77,13 @@ class SpanEnergy(msgspec.Struct, frozen=True):
     course : tuple of (float, float, float)
         When it used how much, where that is known: monotonic seconds, and joules from one to the
         other. A part has that of its whole execution. What is not in it was used evenly.
+    gpu_j : float or None
+        The part of the energy that is the host's devices'; None where it has none that is known.
+    gpu_held_j : float or None
+        The part of that in which it held memory on a device while nothing computed there.
+    gpu_s : float or None
+        Seconds of a whole device that it computed: one that keeps half of a GPU's
+        multiprocessors busy for a minute has 30.
     """
 
     span: str
@@ -109,6 +117,9 @@ class SpanEnergy(msgspec.Struct, frozen=True):
     pieces: tuple[tuple[float, float], ...] = ()
     split_j: float = 0.0
     course: tuple[tuple[float, float, float], ...] = ()
+    gpu_j: float | None = None
+    gpu_held_j: float | None = None
+    gpu_s: float | None = None
 
 
 class HostEnergy(msgspec.Struct, frozen=True):
@@ -144,6 +155,7 @@ class HostEnergy(msgspec.Struct, frozen=True):
     duration_s: float
     sensors: tuple[Sensor, ...]
     turns: tuple[Turn, ...] = ()
+    devices: tuple[DeviceEnergy, ...] = ()
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -251,6 +263,10 @@ def _attribute_host(
         for one in time.accounts
     ]
     divided = [parts for _, of_account in by_account for parts in of_account]
+    devices = [
+        device_account(device, found, sample_files, _counted(ran), edges)
+        for device, found in time.devices.items()
+    ]
     known = _Host(
         method=weakest(s for sensors in in_use(time.accounts, sample_files) for s in sensors),
         idle_power_w=next(
@@ -260,14 +276,18 @@ def _attribute_host(
         peaks=_peak_memory_bytes(readings),
         ended=ended,
     )
-    spans = [_span(e, ran, by_account, known, seen) for e in ran.values()]
+    spans = [_span(e, ran, by_account, devices, known, seen) for e in ran.values()]
     spans += _never_called(node_files, known.method)
     spans.sort(key=lambda span: (span.start_s, span.span))
     nodes_j = fsum(span.energy_j or 0.0 for span in spans)
-    engine_j = fsum(parts.engine_j for parts in divided)
+    everything: list[shares.Parts | DeviceParts] = [
+        *divided,
+        *(parts for device in devices for parts in device.parts),
+    ]
+    engine_j = fsum(parts.engine_j for parts in everything)
     meter_j = fsum(parts.meter_j for parts in divided)
-    other_j = fsum(parts.other_j for parts in divided)
-    unattributed_j = fsum(parts.unattributed_j for parts in divided)
+    other_j = fsum(parts.other_j for parts in everything)
+    unattributed_j = fsum(parts.unattributed_j for parts in everything)
     energy_j = fsum(line.recount_j for line in time.lines)
     host = HostEnergy(
         host=name,
@@ -288,6 +308,7 @@ def _attribute_host(
         duration_s=length_s(window),
         sensors=shown(time.accounts, sample_files),
         turns=_turns(time.accounts),
+        devices=tuple(device.energy(window) for device in devices),
     )
     return host, spans
 
@@ -325,6 +346,7 @@ def _span(
     execution: curves.Execution,
     ran: Mapping[str, curves.Execution],
     divided: Sequence[tuple[Account, Sequence[shares.Parts]]],
+    devices: Sequence[DeviceAccount],
     host: _Host,
     seen: Mapping[str, _Seen],
 ) -> SpanEnergy:
@@ -333,10 +355,13 @@ def _span(
         (one, [part.shares[start.span] for part in parts if start.span in part.shares])
         for one, parts in divided
     ]
-    of_span = [share for _, found in by_account for share in found]
+    on_devices = [share for device in devices for share in device.shares(start.span)]
+    of_span = [*(share for _, found in by_account for share in found), *on_devices]
     energy_j = fsum(share.energy_j for share in of_span) if of_span else None
     active_j = None
-    if energy_j is not None and host.idle_power_w is not None:
+    gpu_j = fsum(share.energy_j for share in on_devices)
+    # The idle power of devices is not calibrated.
+    if energy_j is not None and host.idle_power_w is not None and not gpu_j:
         # Idle power is a whole account's: it is counted once, with the largest set of domains.
         host_s = fsum(found[0].host_s for _, found in by_account if found)
         active_j = energy_j - host.idle_power_w * host_s
@@ -344,6 +369,8 @@ def _span(
     if start.span in host.losing and cpu_incomplete is None:
         cpu_incomplete = "a process below it ignores SIGCHLD: its children are not counted"
     gave = [one.method for one, found in by_account if any(share.energy_j for share in found)]
+    gave += [device.method for device in devices if device.shares(start.span)]
+    has_gpu = energy_j is not None and any(device.is_known for device in devices)
     return SpanEnergy(
         span=start.span,
         node=start.node,
@@ -368,11 +395,19 @@ def _span(
         ended_by=_ended_by(execution, host.ended),
         split=_split(execution, ran, of_span, seen.get(start.span)),
         course=_course(execution, of_span),
+        gpu_j=gpu_j if has_gpu else None,
+        gpu_held_j=fsum(d.held_j(start.span) for d in devices) if has_gpu else None,
+        gpu_s=fsum(d.use.sm_s(start.span) for d in devices) if has_gpu else None,
         peak_memory_bytes=max(
             filter(None, (host.peaks.get(start.span), end.peak_memory_bytes if end else None)),
             default=None,
         ),
     )
+
+
+def _counted(ran: Mapping[str, curves.Execution]) -> list[str]:
+    """Return the executions that are nodes: of a cached one, hashing is the engine's."""
+    return [span for span, execution in ran.items() if execution.outcome != "cached"]
 
 
 def _seen(

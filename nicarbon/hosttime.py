@@ -32,17 +32,21 @@ class HostTime(msgspec.Struct, frozen=True):
         Its energy, the best account first; empty without a reading.
     header : Host or None
         What a sampler says of the host.
+    devices : dict
+        The energy of each of its devices, by name: as `accounts`, which hold the processors'.
     """
 
     window: tuple[Interval, ...]
     allowed: tuple[Interval, ...]
     accounts: tuple[Account, ...]
     header: Host | None
+    devices: dict[str, tuple[Account, ...]] = {}
 
     @property
     def lines(self) -> tuple[timeline.Timeline, ...]:
-        """The energy in intervals, of all accounts."""
-        return tuple(line for one in self.accounts for line in one.lines)
+        """The energy in intervals, of all accounts and devices."""
+        everything = [*self.accounts, *(one for found in self.devices.values() for one in found)]
+        return tuple(line for one in everything for line in one.lines)
 
 
 def host_times(facts: RunFacts) -> dict[str, HostTime]:
@@ -85,7 +89,11 @@ def host_time(
     allowed = union([*window, *_sessions(sample_files)])
     found = accounts(readings, sample_files, allowed)
     header = next((file.host for file in sample_files if file.host.sensors), None)
-    return HostTime(tuple(window), tuple(allowed), tuple(found), header)
+    devices = {
+        name: tuple(accounts(readings, sample_files, allowed, name))
+        for name in timeline.devices(sample_files)
+    }
+    return HostTime(tuple(window), tuple(allowed), tuple(found), header, devices)
 
 
 def _sessions(sample_files: list[SampleFile]) -> list[Interval]:

@@ -60,6 +60,11 @@ class Row(msgspec.Struct, frozen=True):
         The range of the grams: energy's, the intensity's and the PUE's, joined.
     carbon_range_from : str or None
         Which of the three it mostly comes from; None where none has a range.
+    gpu_j, gpu_held_j : float or None
+        The part of the energy that is GPUs', and of that the part in which memory was held while
+        nothing computed; None where no GPU's energy is known.
+    gpu_s : float or None
+        Seconds of a whole GPU that were computed.
     """
 
     name: str
@@ -81,6 +86,9 @@ class Row(msgspec.Struct, frozen=True):
     carbon_low_g: float | None = None
     carbon_high_g: float | None = None
     carbon_range_from: str | None = None
+    gpu_j: float | None = None
+    gpu_held_j: float | None = None
+    gpu_s: float | None = None
 
 
 # What gives a row, folded of these executions, its grams: see `nicarbon.carbon.pricing`.
@@ -172,6 +180,9 @@ def fold_one(
         ),
         wasted_j=None if energy_j is None else fsum(s.energy_j or 0.0 for s in spans if s.wasted),
         queue_wait_s=_summed(s.queue_wait_s for s in spans),
+        gpu_j=_summed(s.gpu_j for s in spans),
+        gpu_held_j=_summed(s.gpu_held_j for s in spans),
+        gpu_s=_summed(s.gpu_s for s in spans),
     )
     return priced(row, spans)
 
@@ -210,6 +221,9 @@ def add_up(name: str, rows: Iterable[Row]) -> Row:
         carbon_low_g=None if None in grams else _summed(row.carbon_low_g for row in rows),
         carbon_high_g=None if None in grams else _summed(row.carbon_high_g for row in rows),
         carbon_range_from=max(rows, key=_width_g).carbon_range_from if rows else None,
+        gpu_j=_summed(row.gpu_j for row in rows),
+        gpu_held_j=_summed(row.gpu_held_j for row in rows),
+        gpu_s=_summed(row.gpu_s for row in rows),
     )
 
 

@@ -133,23 +133,40 @@ def _shares(
     edges: Mapping[str, Sequence[int]],
 ) -> dict[str, Share]:
     """Return the shares of the executions that a covered interval touches."""
-    seconds = np.diff(line.t_ns) / NS_PER_S * line.covered
-    shares = {}
-    for span, piece in nodes.items():
-        where = piece.where
-        if line.covered[where].any():
-            part = piece.cpu_s / busy_s[where]
-            energy_j = line.energy_j[where] * part
-            shares[span] = Share(
-                energy_j=float(energy_j.sum()),
-                low_j=float(line.low_j[where] @ part),
-                high_j=float(line.high_j[where] @ part),
-                shared_j=float(energy_j @ (1.0 - part)),
-                host_s=float(seconds[where] @ part),
-                stretches_j=_in_stretches(line, where, energy_j, edges.get(span, ())),
-                course=_course(line, where, energy_j),
-            )
-    return shares
+    return {
+        span: of_part(line, piece.where, piece.cpu_s / busy_s[piece.where], edges.get(span, ()))
+        for span, piece in nodes.items()
+        if line.covered[piece.where].any()
+    }
+
+
+def of_part(
+    line: Timeline, where: slice, part: NDArray[np.float64], edges: Sequence[int]
+) -> Share:
+    """Return what somebody gets who has a part of each interval.
+
+    Parameters
+    ----------
+    line : Timeline
+        What is divided.
+    where : slice
+        The intervals that are meant.
+    part : ndarray
+        The part of each of them.
+    edges : sequence of int
+        The instants between stretches whose energies are asked for.
+    """
+    seconds = np.diff(line.t_ns[where.start : where.stop + 1]) / NS_PER_S * line.covered[where]
+    energy_j = line.energy_j[where] * part
+    return Share(
+        energy_j=float(energy_j.sum()),
+        low_j=float(line.low_j[where] @ part),
+        high_j=float(line.high_j[where] @ part),
+        shared_j=float(energy_j @ (1.0 - part)),
+        host_s=float(seconds @ part),
+        stretches_j=_in_stretches(line, where, energy_j, edges),
+        course=_course(line, where, energy_j),
+    )
 
 
 def _in_stretches(

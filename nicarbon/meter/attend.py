@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from nicarbon.meter.processes import ProcFS
-from nicarbon.meter.sensors import external
+from nicarbon.meter.sensors import external, nvml
 
 _LOOK_S = 0.05
 # -I and -S: whatever the user's environment holds, the sampler starts from a bare interpreter.
@@ -28,7 +28,9 @@ def command(run_dir: str, driver_pid: int, sampler_args: Sequence[str]) -> list[
     """Return the command that starts a sampler; the process that it starts is gone at once."""
     package_dir = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     start = [sys.executable or "python3", "-I", "-S", "-c", _BOOT, package_dir]
+    options = dict(zip(sampler_args[::2], sampler_args[1::2]))
     where = external.folders()
+    where += nvml.folders(options.get("--host-root", "/"))
     brought = ("--sensor-path", os.pathsep.join(where)) if where else ()
     return [*start, run_dir, "--driver-pid", str(driver_pid), *sampler_args, *brought]
 

@@ -179,9 +179,11 @@ class GpuUse:
             if not self._is_first and not self._is_here(pid, card, root):
                 foreign += amount
                 continue
+            # One that was not there before came with the node that runs.
+            parts = self._parts(root, owners, found, idle and pid in self._roots)
             if root is not None:
                 self._roots[pid] = root
-            for who, part in self._parts(root, owners, found, idle):
+            for who, part in parts:
                 result[who] = result.get(who, 0.0) + amount * part
         if foreign > 0:
             among = self._among_candidates(card, foreign, owners, found) or {OTHER: foreign}

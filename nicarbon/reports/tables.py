@@ -94,6 +94,7 @@ def _host(host: HostEnergy, label: str) -> dict[str, Any]:
             for sensor in host.sensors
         ],
         "turns": [msgspec.structs.asdict(turn) for turn in host.turns],
+        "devices": [msgspec.structs.asdict(device) for device in host.devices],
     }
 
 

@@ -95,7 +95,8 @@ def survey(
     monotonic_ns : callable
         The clock by which it is played back.
     where : collection of str
-        Folders with packages that bring sensors, see `nicarbon.meter.sensors.external.folders`.
+        Folders with packages that bring sensors, or that these need: see
+        `nicarbon.meter.sensors.external.folders` and `nicarbon.meter.sensors.nvml.folders`.
     """
     from nicarbon.meter.sensors import cray, external, nvml, perf_energy, rapl, virtual
 
@@ -106,7 +107,7 @@ def survey(
         found.append(recorded.Replay(replay, monotonic_ns))
     procfs = ProcFS(root if os.path.isdir(os.path.join(root, "proc")) else "/")
     found += [rapl.Rapl(root, procfs), perf_energy.PerfEnergy(root)]
-    found += [nvml.Nvml(root, monotonic_ns), cray.Cray(root)]
+    found += [nvml.Nvml(root, monotonic_ns, where), cray.Cray(root)]
     model = virtual.Virtual(procfs, profile.load(root, procfs))
     taken = {name for sensor in [*found, model] for name in names(sensor)}
     # A measurement of somebody else's is better than the model, and no better than these.

@@ -90,6 +90,7 @@ def sensors(root: str, where: Collection[str], taken: Collection[str] = ()) -> l
     taken : collection of str
         Names of sensors and domains that are others'.
     """
+    where = folders(where)
     if not where:
         return []
     import importlib.metadata

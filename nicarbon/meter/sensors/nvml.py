@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from nicarbon.meter.sensors import Status
@@ -19,6 +20,7 @@ from nicarbon.meter.sensors.nvml_card import Card
 
 _DRIVER = "proc/driver/nvidia"
 _DEVICE = re.compile(r"nvidia\d+")
+_MODULE = "pynvml"
 _INSTALL = ("pip install 'nicarbon[nvidia]'",)
 
 
@@ -30,6 +32,48 @@ def is_present(root: str = "/") -> bool:
         return any(_DEVICE.fullmatch(name) for name in os.listdir(os.path.join(root, "dev")))
     except OSError:
         return False
+
+
+def folders(root: str = "/", path: Iterable[str] | None = None) -> list[str]:
+    """Return where ``pynvml`` lies, for a sampler that knows no packages; nothing is imported.
+
+    Parameters
+    ----------
+    root : str
+        As for `is_present`: without a device nobody needs it.
+    path : iterable of str, optional
+        `sys.path` by default.
+    """
+    return _holding(sys.path if path is None else path) if is_present(root) else []
+
+
+def _holding(path: Iterable[str]) -> list[str]:
+    known = (folder for folder in path if os.path.isabs(folder))
+    return [f for f in known if os.path.isfile(os.path.join(f, f"{_MODULE}.py"))][:1]
+
+
+def _library(where: Iterable[str]) -> Any:
+    """Import ``pynvml``, from one of some folders where the interpreter does not know it.
+
+    Raises
+    ------
+    ImportError
+        If it is nowhere.
+    """
+    import importlib.util
+
+    try:
+        return importlib.import_module(_MODULE)
+    except ModuleNotFoundError:
+        found = _holding(where)
+        if not found:
+            raise
+    spec = importlib.util.spec_from_file_location(_MODULE, os.path.join(found[0], f"{_MODULE}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[_MODULE] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 class Nvml:
@@ -45,6 +89,8 @@ class Nvml:
         The folder that holds ``dev`` and ``proc``: without a device there nothing is loaded.
     monotonic_ns : callable
         The clock by which the power of cards without an energy counter is integrated.
+    where : iterable of str
+        Where ``pynvml`` may lie, as `folders` returns it.
 
     Attributes
     ----------
@@ -57,7 +103,10 @@ class Nvml:
     relative_error = 0.05
 
     def __init__(
-        self, root: str = "/", monotonic_ns: Callable[[], int] = time.monotonic_ns
+        self,
+        root: str = "/",
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        where: Iterable[str] = (),
     ) -> None:
         self.note = ""
         self.cards: list[Card] = []
@@ -66,13 +115,13 @@ class Nvml:
         self._commands: tuple[str, ...] = ()
         self._reason = "no NVIDIA device here"
         if is_present(root):
-            self._open(monotonic_ns)
+            self._open(monotonic_ns, where)
             # A card that is there and not counted is no card that used nothing.
             self.note = self._reason or _lacks(self.cards)
 
-    def _open(self, monotonic_ns: Callable[[], int]) -> None:
+    def _open(self, monotonic_ns: Callable[[], int], where: Iterable[str]) -> None:
         try:
-            import pynvml
+            pynvml = _library(where)
         except ImportError:
             self._reason = "GPU energy is missing: there is an NVIDIA device, and no nvidia-ml-py"
             self._commands = _INSTALL

@@ -179,17 +179,17 @@ class Card:
         that length is what it computed.
         """
         nvml = self._nvml
-        now_ns, now_us = self._monotonic_ns(), self._unix_ns() // 1000
-        since_us = max(self._sm_seen_us, now_us - _LATE_US)
-        asked_ns, self._sm_asked_ns = self._sm_asked_ns, now_ns
+        since_us = max(self._sm_seen_us, self._unix_ns() // 1000 - _LATE_US)
         try:
             samples = nvml.nvmlDeviceGetProcessUtilization(self._handle, since_us)
         except nvml.NVMLError_NotFound:
             # Nothing was noted since: nothing computed.
-            return Computed({}, now_ns)
+            samples = []
         except (nvml.NVMLError, AttributeError, ValueError):
             return None
-        length_s = (now_ns - asked_ns) / 1e9
+        now_ns, now_us = self._monotonic_ns(), self._unix_ns() // 1000
+        length_s = (now_ns - self._sm_asked_ns) / 1e9
+        self._sm_asked_ns = now_ns
         sm_s: dict[int, float] = {}
         last_us = 0
         for sample in samples:

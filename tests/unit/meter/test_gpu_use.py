@@ -94,6 +94,8 @@ def test_what_a_worker_computed_is_the_nodes_that_ran_and_what_it_held_is_timed(
     looks.cards.process(8, sm=50)
     looks.owners = {8: Owner((("a", 0.25), ("b", 0.25)))}  # then it waits for another node
     looks.begin()
+    looks.look()  # it was not there before: all of it is theirs
+    assert looks.take() == (near(a=0.25, b=0.25), near(a=0.5, b=0.5), "process")
     looks.look()
     assert looks.take() == (near(a=0.25, b=0.25), near(a=0.25, b=0.25, engine=0.5), "process")
     looks.owners = {8: Owner()}

@@ -29,6 +29,9 @@ ROW = [
     "carbon_low_g",
     "carbon_high_g",
     "carbon_range_from",
+    "gpu_j",
+    "gpu_held_j",
+    "gpu_s",
 ]
 NODE = [
     *ROW,
@@ -56,6 +59,7 @@ HOST = [
     "busy_cpu_s",
     "sensors",
     "turns",
+    "devices",
 ]
 TOP = [
     "schema_version",
