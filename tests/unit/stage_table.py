@@ -78,6 +78,9 @@ dwi | eddy | {N}.fsl.epi.Eddy | distortion correction
 sdc | fugue | {N}.fsl.preprocess.FUGUE | distortion correction
 sdc | unwrap | {N}.fsl.preprocess.PRELUDE | distortion correction
 sdc | rotime | sdcflows.interfaces.epi.GetReadoutTime | distortion correction
+epidewarp | dwell_time | {F} | distortion correction
+preproc.getmask | threshold2 | {N}.freesurfer.model.Binarize | brain extraction
+skullstripped_recon_all | link_masks | {F} | input and output
 syn_sdc_wf | syn | {W}.fixes.FixHeaderRegistration | distortion correction
 eddy_correct | coregistration | {N}.fsl.preprocess.FLIRT | distortion correction
 dwi | preproc | {N}.mrtrix3.preprocess.DWIPreproc | distortion correction
