@@ -48,6 +48,7 @@ class _Open(msgspec.Struct):
     end_s: float | None = None
     commands: list[Command] = []
     at_once: bool = False
+    joined: bool = False
     failed: bool = False
 
 
@@ -217,10 +218,18 @@ def _time(live: list[_Run], timed: Timed, clock: Clock) -> None:
 
 
 def _together(run: _Run) -> None:
-    """Let the hemispheres' last steps begin and end at once: their logs were joined afterwards."""
+    """Let the hemispheres' last steps begin and end at once: their logs were joined afterwards.
+
+    A hemisphere whose own commands ran at once, one by label, had ended before the other began.
+    """
     last = run.steps[-2:]
-    if len(last) == 2 and {step.hemisphere for step in last} == {"lh", "rh"}:
+    pair = len(last) == 2 and {step.hemisphere for step in last} == {"lh", "rh"}
+    apart = pair and last[0].joined and not last[0].at_once
+    if last:
+        last[-1].joined = True
+    if pair and not apart:
         first, second = last
+        first.joined = True
         first.end_s = None
         first.at_once = second.at_once = True
         commands = second.commands

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recon_logs import BEGIN, DATES, STEPS, recon_all, status
+from recon_logs import BEGIN, DATES, STEPS, Writer, recon_all, status
 
 from nicarbon.errors import LogError
 from nicarbon.logs.freesurfer import STARTING, ReconAll
@@ -72,6 +72,22 @@ def test_hemispheres_at_once_share_their_time_and_count_once(read):
     assert [c.elapsed_s for c in (*left.commands, *right.commands)] == pytest.approx(
         [120, 132], abs=0.2
     )
+
+
+def test_a_hemisphere_that_ran_its_own_commands_at_once_did_not_run_with_the_other(read):
+    log = Writer()
+    log.put(log.date(), "/opt/freesurfer/bin/recon-all -s bert -all -parallel", "subjid bert")
+    for side, first in (("lh", 10), ("rh", 20)):
+        log.put(f"#@# BA_exvivo Labels {side} {log.date()}")
+        log.put(f"Waiting for PID {first} of ({first} {first + 1}) to complete...")
+        log.wait(75)
+        log.put(f"PIDs ({first} {first + 1}) completed and logs appended.")
+    log.put(f"recon-all -s bert finished without error at {log.date()}")
+    steps = list(read("\n".join(log.lines)).steps())
+    assert [(s.hemisphere, s.elapsed_s, s.at_once) for s in steps] == [
+        ("lh", 75, False),
+        ("rh", 75, False),
+    ]
 
 
 def test_the_status_log_alone_tells_the_steps(read):
