@@ -139,7 +139,7 @@ def test_no_run_folder(tmp_path):
 
 
 def test_many_runs_take_no_more_memory_than_few(run_folders, tmp_path):
-    path = str(run_folders.write(tmp_path / "many", run_folders.many(400)))
+    path = str(run_folders.write(tmp_path / "many", run_folders.many(100)))
     one_run(path)  # what is loaded and cached once
 
     def peak(n):

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Put tasks that need each other in time, on a number of processors: list scheduling.
+
+Pure functions of numbers and names: no run is known here.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from heapq import heappop, heappush
+from itertools import accumulate, pairwise
+from math import ceil, cos, fsum, pi
+from statistics import median
+
+import msgspec
+
+# nipype's MultiProc looks so often, unless it is told otherwise (execution.poll_sleep_duration).
+LOOK_S = 2.0
+# So surely, by so many gaps between beginnings, does one see that it did: 1 is always in step, 0
+# is what beginnings at any time are.
+_IN_STEP = 0.9
+_N_GAPS = 3
+
+
+class Task(msgspec.Struct, frozen=True):
+    """Something to be done.
+
+    Attributes
+    ----------
+    duration_s : float
+        How long it takes, once begun.
+    n_procs : int
+        Processors that it holds; one that asks for more than there are gets all. A task that
+        takes no time holds none.
+    rank : float
+        Of several tasks that could begin, the lowest is first.
+    """
+
+    duration_s: float
+    n_procs: int = 1
+    rank: float = 0.0
+
+
+class Engine(msgspec.Struct, frozen=True):
+    """How an engine starts tasks.
+
+    Attributes
+    ----------
+    delay_s : float
+        From the moment that it could begin a task to the task's beginning; the task's processors
+        are held meanwhile.
+    look_s : float
+        It looks whether anything ended only so often, from its first beginning on; 0 is always.
+    """
+
+    delay_s: float = 0.0
+    look_s: float = 0.0
+
+    def notices(self, t_s: float) -> float:
+        """Return when it sees what happens at an instant.
+
+        Examples
+        --------
+        >>> Engine(look_s=2.0).notices(2.1), Engine().notices(2.1)
+        (4.0, 2.1)
+        """
+        return ceil(t_s / self.look_s - 1e-9) * self.look_s if self.look_s else t_s
+
+
+def schedule(
+    tasks: Mapping[str, Task],
+    needs: Mapping[str, Sequence[str]],
+    n_procs: int,
+    engine: Engine | None = None,
+) -> dict[str, tuple[float, float]]:
+    """Return when each task begins and ends, in seconds from the first that could.
+
+    As nipype's MultiProc does it: whenever anything ended, all that is ready is tried in its
+    order, and what does not fit lets smaller ones pass.
+
+    Parameters
+    ----------
+    tasks : mapping
+        Task by name.
+    needs : mapping
+        By name, the tasks that have to end before; those that are no tasks are none.
+    n_procs : int
+        Processors, at least 1.
+    engine : Engine, optional
+        How long it takes to notice; by default it begins everything at once. Tasks without
+        duration begin when they can.
+    """
+    board = _Board(tasks, needs, n_procs, engine or Engine())
+    while board.ready or board.running:
+        board.begin()
+        board.go_on()
+    return board.times
+
+
+class _Board:
+    """What is ready, what runs, and the time."""
+
+    def __init__(
+        self,
+        tasks: Mapping[str, Task],
+        needs: Mapping[str, Sequence[str]],
+        n_procs: int,
+        engine: Engine,
+    ) -> None:
+        self._tasks, self._n_procs, self._engine = tasks, n_procs, engine
+        self._free, self._now_s, self._looks = n_procs, 0.0, True
+        self._waiting = {name: sum(n in tasks for n in needs.get(name, ())) for name in tasks}
+        self._dependents: dict[str, list[str]] = {name: [] for name in tasks}
+        for name in tasks:
+            for need in needs.get(name, ()):
+                if need in tasks:
+                    self._dependents[need].append(name)
+        self.ready: list[tuple[float, str]] = []
+        self.running: list[tuple[float, str]] = []
+        self.times: dict[str, tuple[float, float]] = {}
+        for name, n in self._waiting.items():
+            if not n:
+                self._is_ready(name)
+
+    def _is_ready(self, name: str) -> None:
+        if self._tasks[name].duration_s > 0:
+            heappush(self.ready, (self._tasks[name].rank, name))
+        else:
+            self._put(name, self._now_s)
+
+    def _put(self, name: str, begin_s: float) -> None:
+        self.times[name] = begin_s, begin_s + self._tasks[name].duration_s
+        heappush(self.running, (self.times[name][1], name))
+
+    def _held(self, name: str) -> int:
+        task = self._tasks[name]
+        return min(task.n_procs, self._n_procs) if task.duration_s > 0 else 0
+
+    def begin(self) -> None:
+        """Begin what is ready and fits."""
+        too_big = []
+        while self._looks and self.ready and self._free:
+            rank, name = heappop(self.ready)
+            if self._held(name) > self._free:
+                too_big.append((rank, name))
+            else:
+                self._free -= self._held(name)
+                self._put(name, self._now_s + self._engine.delay_s)
+        for one in too_big:
+            heappush(self.ready, one)
+
+    def go_on(self) -> None:
+        """Go to the next end."""
+        end_s, name = heappop(self.running)
+        self._now_s = max(self._now_s, self._engine.notices(end_s))
+        self._free += self._held(name)
+        for dependent in self._dependents[name]:
+            self._waiting[dependent] -= 1
+            if not self._waiting[dependent]:
+                self._is_ready(dependent)
+        # What ended before the engine looked is seen in the same look.
+        self._looks = not (self.running and self.running[0][0] <= self._now_s)
+
+
+def observe(
+    times: Mapping[str, tuple[float, float]],
+    ready_s: Mapping[str, float | None],
+    n_procs: Mapping[str, int],
+) -> tuple[int, Engine]:
+    """Read processors and the engine's ways from a schedule that happened.
+
+    Parameters
+    ----------
+    times : mapping
+        Begin and end of each task that took time, in seconds.
+    ready_s : mapping
+        When all that a task needs had ended; None where it needs nothing.
+    n_procs : mapping
+        Processors that each task holds.
+
+    Returns
+    -------
+    tuple
+        The most processors that were held at once (there may have been more), and the engine.
+    """
+    if not times:
+        return 1, Engine()
+    first_s = min(begin for begin, _ in times.values())
+    # At one instant ends come before beginnings: a processor is handed on.
+    events = sorted(
+        event
+        for name, (begin, end) in times.items()
+        for event in ((end, 0, -n_procs[name]), (begin, 1, n_procs[name]))
+        if end > begin
+    )
+    instants = [event[0] for event in events]
+    held = [0, *accumulate(event[2] for event in events)]
+    most = max(held) or 1
+    delays = []
+    for name, (begin, _) in times.items():
+        could_s = ready_s.get(name)
+        could_s = first_s if could_s is None else max(could_s, first_s)
+        room = most - min(n_procs[name], most)
+        at = bisect_left(instants, begin)
+        # Back to the last moment without a processor for it: from then on it could have begun.
+        while at > 0 and instants[at - 1] > could_s and held[at] <= room:
+            at -= 1
+        if held[at] > room and at < len(instants):
+            could_s = max(could_s, instants[at])
+        # The first ones begin when the run does.
+        if could_s > first_s:
+            delays.append(max(begin - could_s, 0.0))
+    if _looks(sorted(begin for begin, _ in times.values())):
+        return most, Engine(look_s=LOOK_S)
+    return most, Engine(delay_s=median(delays) if delays else 0.0)
+
+
+def _looks(begins_s: Sequence[float]) -> bool:
+    """Tell whether tasks begin as if by looks, from the time between those that follow."""
+    gaps = [b - a for a, b in pairwise(begins_s) if b - a > LOOK_S / 2]
+    if len(gaps) < _N_GAPS:
+        return False
+    return fsum(cos(2 * pi * gap / LOOK_S) for gap in gaps) / len(gaps) > _IN_STEP
