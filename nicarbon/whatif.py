@@ -12,7 +12,8 @@ from math import fsum, hypot
 
 import msgspec
 
-from nicarbon.carbon.price import Price, carbon_g
+from nicarbon.carbon.price import Price
+from nicarbon.carbon.pricing import grams
 from nicarbon.costs import LOWEST_SEEN, Costs, check_stages, costs
 from nicarbon.critical import measured_times, ready_times
 from nicarbon.errors import NicarbonError
@@ -298,7 +299,12 @@ def _outcome(
     value_j = energies[0]
     metering = (value_j * of.low_j / of.total_j, value_j * of.high_j / of.total_j)
     low_j, high_j = joined(value_j, metering, (min(energies), max(energies)))
-    return Outcome(makespan_s, value_j, low_j, high_j, carbon_g(value_j, price))
+    return Outcome(makespan_s, value_j, low_j, high_j, _grams(value_j, price))
+
+
+def _grams(energy_j: float, price: Price | None) -> float | None:
+    """Return grams at a price; of a series, at its mean over the run."""
+    return None if price is None else grams(energy_j, price.intensity.g_per_kwh, price.pue)
 
 
 def _energies(
