@@ -173,6 +173,41 @@ def script(tmp_path, environment):
 
 
 @pytest.fixture
+def submit(tmp_path):
+    """Run steps of `pydra_tasks`, in turn or at once, in a process of their own."""
+    script = tmp_path / "program.py"
+    script.write_text("import pydra_tasks\nif __name__ == '__main__':\n    pydra_tasks.main()\n")
+
+    def run(*steps, at_once=False, launcher=(), enter=(), env=None):
+        for step in steps:
+            step["base"] = str(tmp_path / step.get("base", "work"))
+            if "run_dir" in step:
+                step["run_dir"] = str(tmp_path / step["run_dir"])
+        done = subprocess.run(
+            [
+                *enter,
+                *(launcher or [sys.executable]),
+                str(script),
+                json.dumps({"steps": steps, "at_once": at_once}),
+            ],
+            env=_environment(NICARBON_TEST_LOG=str(tmp_path / "log.txt"), **(env or {})),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+        lines = [line for line in done.stdout.splitlines() if line.startswith("ENDED ")]
+        assert lines, done.stderr[-3000:]
+        assert "metering failed" not in done.stderr, done.stderr[-3000:]
+        return SimpleNamespace(
+            steps=[SimpleNamespace(**step) for step in json.loads(lines[-1][6:])],
+            stderr=done.stderr,
+        )
+
+    return run
+
+
+@pytest.fixture
 def batch_system(tmp_path):
     """Put stand-ins for a batch system's commands on the PATH; their jobs end with the test."""
     spec = importlib.util.spec_from_file_location("stand_in", SUPPORT / "stand_in.py")

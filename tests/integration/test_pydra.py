@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import json
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 
@@ -18,51 +15,10 @@ pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("pydra") is None or importlib.util.find_spec("pydra.compose") is None,
     reason="not installed: pip install 'nicarbon[pydra]'",
 )
-WORKERS = [pytest.param("debug", {}, id="debug"), pytest.param("cf", {"n_procs": 2}, id="cf")]
-
-
-@pytest.fixture
-def submit(tmp_path, environment):
-    """Run tasks of `pydra_tasks` in a process of its own."""
-    script = tmp_path / "program.py"
-    script.write_text("import pydra_tasks\nif __name__ == '__main__':\n    pydra_tasks.main()\n")
-    log = tmp_path / "log.txt"
-
-    def run(task, worker="debug", options=None, base="work", run_dir=None, launcher=(), **spec):
-        before = log.read_text() if log.exists() else ""
-        spec.update(task=task, worker=worker, options=options, base=str(tmp_path / base))
-        if run_dir is not None and not launcher:
-            spec["run_dir"] = str(tmp_path / run_dir)
-        done = subprocess.run(
-            [*(launcher or [sys.executable]), str(script), json.dumps(spec)],
-            env=environment(NICARBON_TEST_LOG=str(log)),
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        lines = [line for line in done.stdout.splitlines() if line.startswith("ENDED ")]
-        assert lines, done.stderr[-3000:]
-        assert "metering failed" not in done.stderr, done.stderr[-3000:]
-        return SimpleNamespace(
-            ended=json.loads(lines[-1][6:]),
-            stderr=done.stderr,
-            cache=tmp_path / base / "cache",
-            ran=sorted((log.read_text() if log.exists() else "")[len(before) :].splitlines()),
-        )
-
-    return run
-
-
-def listing(cache):
-    """Files of a cache: contents of what is no pickle, and neither locks nor names of jobs."""
-    return {
-        str(path.relative_to(cache)): None
-        if path.suffix == ".pklz"
-        else hashlib.md5(path.read_bytes()).hexdigest()
-        for path in sorted(cache.rglob("*"))
-        if path.is_file() and path.suffix != ".lock"
-    }
+WORKERS = [
+    pytest.param({"worker": "debug"}, id="debug"),
+    pytest.param({"worker": "cf", "options": {"n_procs": 2}}, id="cf"),
+]
 
 
 def outcomes(folder):
@@ -75,62 +31,48 @@ MIXED = {
 }
 
 
-@pytest.mark.parametrize(("worker", "options"), WORKERS)
-def test_metered_as_plain_and_cached_both_ways(submit, tmp_path, worker, options):
-    plain = submit("mixed", worker, options, base="plain")
-    files = listing(plain.cache)
-    again = submit("mixed", worker, options, base="plain", run_dir="again")
-    assert again.ran == []
-    assert listing(plain.cache) == files
-    assert outcomes(tmp_path / "again") == {("main", "cached")}
+def ended(step):
+    return {key: value for key, value in vars(step).items() if key not in ("files", "ran")}
 
-    metered = submit("mixed", worker, options, base="metered", run_dir="run")
-    assert metered.ended == plain.ended
+
+@pytest.mark.parametrize("on", WORKERS)
+def test_metered_as_plain_and_cached_both_ways(submit, tmp_path, on):
+    plain, again, metered, after = submit(
+        {**on, "task": "mixed", "base": "plain"},
+        {**on, "task": "mixed", "base": "plain", "run_dir": "again"},
+        {**on, "task": "mixed", "base": "metered", "run_dir": "run"},
+        {**on, "task": "mixed", "base": "metered"},
+    ).steps
+    assert len(plain.ran) == 6
+    assert again.ran == after.ran == []
     assert metered.ran == plain.ran
-    assert listing(metered.cache) == files
+    assert ended(plain) == ended(again) == ended(metered) == ended(after)
+    # The same files, and nothing of ours in any pickle.
+    assert plain.files == again.files == metered.files == after.files
+    assert True not in plain.files.values()
+    assert outcomes(tmp_path / "again") == {("main", "cached")}
     assert outcomes(tmp_path / "run") == {(name, "ran") for name in MIXED}
-    assert submit("mixed", worker, options, base="metered").ran == []
-    assert listing(metered.cache) == files
-    # Nothing of ours is in the cache: neither files nor words.
-    assert not any(b"nicarbon" in p.read_bytes() for p in metered.cache.rglob("*") if p.is_file())
 
 
-def test_pickles_are_read_where_nicarbon_is_missing(submit):
-    done = submit("mixed", "cf", {"n_procs": 2}, run_dir="run")
-    jobs = [str(path) for path in done.cache.glob("*/_job.pklz")]
-    assert len(jobs) == 10
-    code = (
-        "import sys, cloudpickle\n"
-        "sys.modules['nicarbon'] = None\n"
-        f"sys.path.insert(0, {str(importlib.util.find_spec('pydra_tasks').origin)!r}[:-15])\n"
-        "print([cloudpickle.load(open(path, 'rb')).name for path in sys.argv[1:]])"
-    )
-    read = subprocess.run([sys.executable, "-c", code, *jobs], capture_output=True, text=True)
-    assert read.returncode == 0, read.stderr
-    assert sorted(eval(read.stdout)).count("burn") == 3
-
-
-@pytest.mark.parametrize(("worker", "options"), WORKERS)
-def test_nested_splits_are_rows_in_their_place(submit, tmp_path, worker, options):
-    done = submit("nested", worker, options, run_dir="run", object=True)
-    assert done.ended[0]["errored"] is False
+@pytest.mark.parametrize("on", WORKERS)
+def test_nested_splits_are_rows_in_their_place(submit, tmp_path, on):
+    submit({**on, "task": "nested", "run_dir": "run", "object": True})
     run = nicarbon.open(tmp_path / "run")
     spans = run.attribution.spans
-    names = {span.node for span in spans}
     leaves = ("scaled[0]", "scaled[1]", "total", "inner/a", "inner/b", "both")
     expected = {f"main/sub[{i}]/{leaf}" for i in range(20) for leaf in leaves}
     expected |= {f"main/after[{i}]" for i in range(20)} | {"main/total"}
-    assert names == expected
-    assert len([row for row in run.summary("node").rows if row.name.endswith("/inner/a")]) == 20
+    summary = run.summary("node")
+    assert {span.node for span in spans} == {row.name for row in summary.rows} == expected
     # 2 factors for all 20: their twins ran once, and are counted once.
-    ran = [span for span in spans if span.outcome == "ran"]
-    assert len([s for s in ran if "/scaled[" in s.node]) == 2
+    ran = [span.node for span in spans if span.outcome == "ran"]
+    assert len([name for name in ran if "/scaled[" in name]) == 2
+    assert not summary.missing
     (host,) = run.attribution.hosts
     assert abs(host.residual_j) <= 1e-9 * host.energy_j
     assert host.engine_j > 0
 
     graph = run.executed()
-    assert not run.summary("node").missing
     for i in (0, 19):
         assert set(graph.successors(f"main/sub[{i}]/both")) == {f"main/after[{i}]"}
         assert set(graph.successors(f"main/sub[{i}]/inner/b")) == {f"main/sub[{i}]/both"}
@@ -146,62 +88,67 @@ def test_nested_splits_are_rows_in_their_place(submit, tmp_path, worker, options
 
 
 def test_state_values_only_where_they_are_asked_for(submit, tmp_path):
-    submit("split", run_dir="run", object=True)
+    told = {"object": True, "options": {"state_values": True}}
+    submit(
+        {"task": "split", "base": "a", "run_dir": "run"},
+        {"task": "split", "base": "b", "run_dir": "told", **told},
+    )
     assert b"x: 1" not in b"".join(p.read_bytes() for p in (tmp_path / "run").iterdir())
-    submit("split", base="other", run_dir="told", object=True, options={"state_values": True})
     nodes = nicarbon.open(tmp_path / "told").executed().nodes
     assert nodes["main/Burn[1]"]["state"] == ("Burn.x=1", "Burn.x: 2")
 
 
-@pytest.mark.parametrize(("worker", "options"), WORKERS)
-def test_a_failing_task(submit, tmp_path, worker, options):
-    plain = submit("failing", worker, options, base="plain")
-    done = submit("failing", worker, options, run_dir="run")
-    assert done.ended == plain.ended
-    run = nicarbon.open(tmp_path / "run")
-    assert outcomes(tmp_path / "run") == {("main/ok", "ran"), ("main/bad", "failed")}
-    (bad,) = [s for s in run.attribution.spans if s.node == "main/bad"]
+@pytest.mark.parametrize("on", WORKERS)
+def test_failing_tasks_partial_caches_and_twins(submit, tmp_path, on):
+    plain, failing, _, partial, _ = submit(
+        {**on, "task": "failing", "base": "plain"},
+        {**on, "task": "failing", "run_dir": "failing"},
+        {**on, "task": "split"},
+        {**on, "task": "longer", "run_dir": "partial"},
+        {**on, "task": "twins", "run_dir": "twins"},
+    ).steps
+    assert (ended(failing), failing.ran) == (ended(plain), plain.ran)
+    run = nicarbon.open(tmp_path / "failing")
+    assert outcomes(tmp_path / "failing") == {("main/ok", "ran"), ("main/bad", "failed")}
+    (bad,) = [span for span in run.attribution.spans if span.node == "main/bad"]
     assert bad.error == "ValueError"
     assert run.summary("node").missing == ("main/after",)
     assert ("main/bad", "main/after") in run.executed().edges
 
+    assert partial.ran == ["Burn 3"]
+    assert outcomes(tmp_path / "partial") == {
+        ("main/Burn[0]", "cached"),
+        ("main/Burn[1]", "cached"),
+        ("main/Burn[2]", "ran"),
+    }
+    found = outcomes(tmp_path / "twins")
+    both = sorted(o for node, o in found if node in ("main/first", "main/second"))
+    assert both == ["cached", "ran"]
+
 
 def test_a_task_that_is_killed(submit, tmp_path):
-    plain = submit("dying", "cf", {"n_procs": 1}, base="plain")
-    done = submit("dying", "cf", {"n_procs": 1, "interval_s": 0.05}, run_dir="run")
-    assert done.ended == plain.ended
+    plain, done = submit(
+        {"task": "dying", "worker": "cf", "options": {"n_procs": 1}, "base": "plain"},
+        {
+            "task": "dying",
+            "worker": "cf",
+            "options": {"n_procs": 1, "interval_s": 0.05},
+            "run_dir": "run",
+        },
+    ).steps
+    assert ended(done) == ended(plain)
     assert outcomes(tmp_path / "run") == {("main/ok", "ran"), ("main/dead", "killed")}
     run = nicarbon.open(tmp_path / "run")
     (dead,) = [span for span in run.attribution.spans if span.node == "main/dead"]
     assert dead.cpu_s > 0
 
 
-@pytest.mark.parametrize(("worker", "options"), WORKERS)
-def test_a_partial_cache(submit, tmp_path, worker, options):
-    submit("split", worker, options)
-    done = submit("longer", worker, options, run_dir="run")
-    assert done.ran == ["Burn 3"]
-    assert outcomes(tmp_path / "run") == {
-        ("main/Burn[0]", "cached"),
-        ("main/Burn[1]", "cached"),
-        ("main/Burn[2]", "ran"),
-    }
-
-
-@pytest.mark.parametrize(("worker", "options"), WORKERS)
-def test_twins_run_once_and_are_counted_once(submit, tmp_path, worker, options):
-    submit("twins", worker, options, run_dir="run")
-    found = outcomes(tmp_path / "run")
-    assert sorted(o for node, o in found if node in ("main/first", "main/second")) == [
-        "cached",
-        "ran",
-    ]
-
-
 def test_an_unedited_script(submit, tmp_path):
+    on = {"worker": "cf", "options": {"n_procs": 2}}
     launcher = [sys.executable, "-m", "nicarbon", "run", "-o", str(tmp_path / "run")]
-    done = submit("one failing one", "cf", {"n_procs": 2}, launcher=launcher)
-    assert [ended["errored"] for ended in done.ended] == [False, True, False]
+    tasks = [{**on, "task": name} for name in ("one", "failing", "one")]
+    done = submit(*tasks, launcher=launcher)
+    assert [step.errored for step in done.steps] == [False, True, False]
     # The same job again has the same name; another one is told apart.
     assert outcomes(tmp_path / "run") == {
         ("main", "ran"),
@@ -215,34 +162,34 @@ def test_an_unedited_script(submit, tmp_path):
 
 
 def test_submitters_in_several_threads(submit, tmp_path):
-    submit("one split", threads=True, run_dir="run")
+    submit(
+        {"task": "one", "base": "a", "run_dir": "run"},
+        {"task": "split", "base": "b", "run_dir": "run"},
+        at_once=True,
+    )
     found = {(node.partition("/")[2], outcome) for node, outcome in outcomes(tmp_path / "run")}
-    # One of both is the first to begin.
     assert found == {("", "ran"), ("Burn[0]", "ran"), ("Burn[1]", "ran")}
 
 
 def test_a_submitter_inside_a_task_is_that_tasks_own(submit, tmp_path):
-    done = submit("nesting", "cf", {"n_procs": 1}, run_dir="run")
-    assert done.ended[0]["errored"] is False
+    submit({"task": "nesting", "worker": "cf", "options": {"n_procs": 1}, "run_dir": "run"})
     assert outcomes(tmp_path / "run") == {("main/node", "ran")}
 
 
-@pytest.mark.parametrize(("worker", "options"), WORKERS)
-def test_hooks_and_audits_of_the_user(submit, tmp_path, worker, options):
-    plain = submit("one", worker, options, base="plain", hooks=True, audit=True)
-    done = submit("one", worker, options, hooks=True, audit=True, run_dir="run")
+def test_hooks_and_audits_of_the_user(submit, tmp_path):
+    on = {"task": "one", "worker": "cf", "options": {"n_procs": 1}, "hooks": True, "audit": True}
+    plain, done = submit({**on, "base": "plain"}, {**on, "run_dir": "run"}).steps
+    hooks = ("pre_run", "pre_run_task", "post_run_task", "post_run")
     assert done.ran == plain.ran
-    assert {
-        f"hook {name}" for name in ("pre_run", "pre_run_task", "post_run_task", "post_run")
-    } < {*done.ran}
+    assert {f"hook {name}" for name in hooks} < {*done.ran}
     messages = [list((tmp_path / base / "messages").iterdir()) for base in ("plain", "work")]
     assert len(messages[0]) == len(messages[1]) > 0
 
 
 def test_a_run_folder_that_cannot_be_made_stops_nothing(submit, tmp_path):
     (tmp_path / "run").write_text("")
-    done = submit("one", run_dir="run")
-    assert done.ended[0]["errored"] is False
+    done = submit({"task": "one", "run_dir": "run"})
+    assert done.steps[0].errored is False
     assert "the workflow runs unmetered" in done.stderr
 
 

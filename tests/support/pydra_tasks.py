@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -171,55 +172,74 @@ def hooked(line):
     return lambda *args: log(f"hook {line}")
 
 
-def submit(spec, name, base):
+def listing(cache):
+    """Files of a cache and what is in them; of pickles, which hold times, whether they name us."""
+    found = {}
+    for path in sorted(Path(cache).rglob("*")):
+        name, content = str(path.relative_to(cache)), path.is_file() and path.read_bytes()
+        # What is written for a scheduler is in folders that have the number of a job.
+        if content is False or path.suffix == ".lock" or "_scripts/" in name:
+            continue
+        ours = b"nicarbon" in content
+        found[name] = ours if path.suffix == ".pklz" else hashlib.md5(content).hexdigest()
+    return found
+
+
+def submit(step):
     """Run a task as a user's script would; return what came of it."""
-    worker, options = spec["worker"], dict(spec.get("options") or {})
-    if spec.get("run_dir") and spec.get("object"):
+    base, worker, options = step["base"], step.get("worker", "debug"), step.get("options") or {}
+    options = dict(options)
+    if step.get("run_dir") and step.get("object"):
         import nicarbon
 
-        worker = nicarbon.worker(worker, run_dir=spec["run_dir"], **options)
+        worker = nicarbon.worker(worker, run_dir=step["run_dir"], **options)
         options = {}
-    elif spec.get("run_dir"):
-        worker, options = f"nicarbon-{worker}", {**options, "run_dir": spec["run_dir"]}
+    elif step.get("run_dir"):
+        worker, options = f"nicarbon-{worker}", {**options, "run_dir": step["run_dir"]}
     hooks = None
-    if spec.get("hooks"):
+    if step.get("hooks"):
         names = ("pre_run", "pre_run_task", "post_run_task", "post_run")
         hooks = TaskHooks(**{name: hooked(name) for name in names})
-    if spec.get("audit"):
+    if step.get("audit"):
         from pydra.utils.messenger import AuditFlag, FileMessenger
 
-        options = {
-            **options,
-            "audit_flags": AuditFlag.PROV,
-            "messengers": FileMessenger(),
-            "messenger_args": {"message_dir": f"{base}/messages"},
-        }
+        options["audit_flags"] = AuditFlag.PROV
+        options["messengers"] = FileMessenger()
+        options["messenger_args"] = {"message_dir": f"{base}/messages"}
+    os.makedirs(base, exist_ok=True)
+    cache = f"{base}/cache"
     try:
-        with Submitter(worker=worker, cache_root=f"{base}/cache", **options) as submitter:
-            result = submitter(task(name, base), hooks=hooks, raise_errors=False)
+        with Submitter(worker=worker, cache_root=cache, **options) as submitter:
+            result = submitter(task(step["task"], base), hooks=hooks, raise_errors=False)
         outputs = None if result.errored else str(result.outputs).replace(str(base), "BASE")
-        return {"errored": result.errored, "outputs": outputs}
+        ended = {"errored": result.errored, "outputs": outputs}
     except Exception as error:
-        return {"raised": type(error).__name__}
+        ended = {"raised": type(error).__name__}
+    return {**ended, "files": listing(cache)}
+
+
+def executed():
+    """Return what was logged, and forget it."""
+    path = Path(os.environ["NICARBON_TEST_LOG"])
+    lines = path.read_text().splitlines() if path.exists() else []
+    path.unlink(missing_ok=True)
+    return sorted(lines)
 
 
 def main():
-    """Run what the spec in the arguments asks for; print how it ended."""
+    """Run the steps in the arguments, in turn or at once; print how each ended."""
     spec = json.loads(sys.argv[1])
-    os.makedirs(spec["base"], exist_ok=True)
-    names = spec["task"].split()
-    ended = [None] * len(names)
+    if not spec["at_once"]:
+        ended = [{**submit(step), "ran": executed()} for step in spec["steps"]]
+    else:
+        ended = [None] * len(spec["steps"])
 
-    def one(number, name):
-        ended[number] = submit(spec, name, spec["base"])
+        def one(number, step):
+            ended[number] = submit(step)
 
-    if spec.get("threads"):
-        threads = [threading.Thread(target=one, args=pair) for pair in enumerate(names)]
+        threads = [threading.Thread(target=one, args=pair) for pair in enumerate(spec["steps"])]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    else:
-        for number, name in enumerate(names):
-            one(number, name)
     print("ENDED " + json.dumps(ended))
