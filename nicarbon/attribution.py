@@ -11,11 +11,12 @@ import msgspec
 
 from nicarbon import curves, shares, sightings, timeline
 from nicarbon.accounts import METHODS, Account, in_use, shown, uncovered, weakest
+from nicarbon.checks import Check, checks, of_jobs
 from nicarbon.devices import DeviceAccount, DeviceEnergy, DeviceParts, device_account
 from nicarbon.hosttime import busy_cpu_s, by_host, host_time
 from nicarbon.intervals import length_s
-from nicarbon.jobs import Ending, endings
-from nicarbon.records import Cached, NodeFile, RunFacts, SampleFile, Sensor
+from nicarbon.jobs import Ending, endings, scheduler_facts
+from nicarbon.records import Cached, JobFact, NodeFile, RunFacts, SampleFile, Sensor
 from nicarbon.sightings import Split, Stretch
 from nicarbon.units import NS_PER_S
 
@@ -135,6 +136,8 @@ class HostEnergy(msgspec.Struct, frozen=True):
         CPU seconds that were taken back because nodes claimed more than the host was busy.
     busy_cpu_s : float
         CPU seconds of the whole host in the window.
+    checks : tuple of Check
+        What counters beside the account say of the same time.
     """
 
     host: str
@@ -156,6 +159,7 @@ class HostEnergy(msgspec.Struct, frozen=True):
     sensors: tuple[Sensor, ...]
     turns: tuple[Turn, ...] = ()
     devices: tuple[DeviceEnergy, ...] = ()
+    checks: tuple[Check, ...] = ()
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -238,9 +242,9 @@ def attribute(facts: RunFacts) -> Attribution:
     """
     hosts = []
     spans: list[SpanEnergy] = []
-    ended = endings(facts)
+    ended, said = endings(facts), scheduler_facts(facts)
     for name, node_files, sample_files in by_host(facts):
-        host, of_host = _attribute_host(name, node_files, sample_files, ended)
+        host, of_host = _attribute_host(name, node_files, sample_files, ended, said)
         hosts.append(host)
         spans += of_host
     return Attribution(tuple(hosts), tuple(spans))
@@ -251,6 +255,7 @@ def _attribute_host(
     node_files: list[NodeFile],
     sample_files: list[SampleFile],
     ended: Mapping[str, Ending],
+    said: Mapping[tuple[str, str], tuple[JobFact, ...]],
 ) -> tuple[HostEnergy, list[SpanEnergy]]:
     readings = timeline.merge(sample_files)
     ran = curves.executions(node_files, sample_files, readings, ended)
@@ -309,6 +314,10 @@ def _attribute_host(
         sensors=shown(time.accounts, sample_files),
         turns=_turns(time.accounts),
         devices=tuple(device.energy(window) for device in devices),
+        checks=(
+            *checks(readings, sample_files, time.allowed, time.accounts),
+            *of_jobs(node_files, sample_files, time.accounts, said),
+        ),
     )
     return host, spans
 

@@ -94,6 +94,7 @@ def notes(
         *_lost(facts),
         *_uncovered(attribution.hosts),
         *_turns(attribution.hosts),
+        *_disagreeing(attribution.hosts),
         *_nodes(attribution, missing, wholes),
         *_broken(attribution.hosts),
     )
@@ -174,6 +175,17 @@ def _turns(hosts: Sequence[HostEnergy]) -> Iterable[str]:
                 f"on {host.hostname or host.host} the samplers saw different sensors, and each "
                 f"moment is counted once, by the best of them: {turns}"
             )
+
+
+def _disagreeing(hosts: Sequence[HostEnergy]) -> Iterable[str]:
+    for host in hosts:
+        for check in host.checks:
+            if check.disagrees and check.ratio is not None:
+                yield (
+                    f"on {host.hostname or host.host} two sensors of the same energy disagree: "
+                    f"{check.sensor} counted {check.ratio:.2f} x what is counted here "
+                    f"({check.kind}), and their errors allow {100 * check.relative_error:.0f} %"
+                )
 
 
 def _nodes(

@@ -222,6 +222,9 @@ class JobFact(msgspec.Struct, frozen=True):
         Where it ran: the scheduler's name of a host.
     t_submit_unix_s, t_start_unix_s, t_end_unix_s : float or None
         By the scheduler's clock, in whole seconds.
+    consumed_energy_j : float or None
+        What the scheduler counted while the job's batch step ran: the whole host's (Slurm's
+        ``ConsumedEnergyRaw``), whoever else was on it. None where it did not count.
     """
 
     job_id: str
@@ -233,6 +236,7 @@ class JobFact(msgspec.Struct, frozen=True):
     t_submit_unix_s: float | None = None
     t_start_unix_s: float | None = None
     t_end_unix_s: float | None = None
+    consumed_energy_j: float | None = None
 
 
 class JobFacts(msgspec.Struct, frozen=True):
@@ -246,6 +250,8 @@ class JobFacts(msgspec.Struct, frozen=True):
         When it was asked.
     jobs : tuple of JobFact
         What it said, the attempts of a job in their order.
+    energy_by : str
+        How it counts energy, with its version (``rapl, slurm 22.05.8``); empty where it does not.
     schema_version : str
         Version of the format.
     """
@@ -253,6 +259,7 @@ class JobFacts(msgspec.Struct, frozen=True):
     scheduler: str
     t_unix_ns: int
     jobs: tuple[JobFact, ...] = ()
+    energy_by: str = ""
     schema_version: str = SCHEMA_VERSION
 
 

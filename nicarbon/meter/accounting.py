@@ -37,7 +37,12 @@ _SLURM_HOW = {
     "FAILED": "failed",
 }
 _SLURM_OVER = (*_SLURM_HOW, "COMPLETED", "REVOKED")
-_SLURM_FIELDS = ("JobIDRaw", "State", "ExitCode", "Submit", "Start", "End", "NodeList")
+_SLURM_FIELDS = (
+    *("JobIDRaw", "State", "ExitCode", "Submit", "Start", "End", "NodeList"),
+    "ConsumedEnergyRaw",
+)
+# A host that draws more is a counter of Slurm's that went back (its plugins subtract unsigned).
+_MAX_HOST_W = 100_000.0
 
 # sge_status(5), "failed" in the accounting file. 37 is a limit of time, CPU or memory: which of
 # them is not said. 100 is any signal.
@@ -73,6 +78,8 @@ def ask(scheduler: str, job_ids: Iterable[str]) -> list[dict[str, Any]]:
 def ask_for_run(run_dir: str, wait_s: float = 0.0) -> int:
     """Ask for those jobs of a run that did not say how they ended, and keep the answers.
 
+    Where Slurm counts energy, it is asked for all of its jobs: that is a second opinion.
+
     Parameters
     ----------
     run_dir : str
@@ -86,7 +93,10 @@ def ask_for_run(run_dir: str, wait_s: float = 0.0) -> int:
     int
         How many jobs the scheduler knew.
     """
-    asked = _silent_jobs(run_dir)
+    asked, others = _jobs(run_dir)
+    energy_by = slurm_energy_by() if "slurm" in {**asked, **others} else ""
+    if energy_by:
+        asked["slurm"] = [*asked.get("slurm", ()), *others.get("slurm", ())]
     until = time.monotonic() + wait_s
     n_known = 0
     for scheduler, job_ids in asked.items():
@@ -96,14 +106,30 @@ def ask_for_run(run_dir: str, wait_s: float = 0.0) -> int:
             facts = ask(scheduler, job_ids)
         n_known += len({fact["job_id"] for fact in facts})
         if facts:
-            _keep(run_dir, scheduler, facts)
+            _keep(run_dir, scheduler, facts, energy_by if scheduler == "slurm" else "")
     return n_known
 
 
-def _silent_jobs(run_dir: str) -> dict[str, list[str]]:
-    """Return by scheduler the jobs that were submitted or began, and did not end as they should.
+def slurm_energy_by() -> str:
+    """Return how Slurm counts energy here, with its version; empty where it does not.
 
-    Those all of whose attempts ended, and whose nodes did, have nothing to ask for.
+    Its ``rapl`` before 25.05 counts memory with the processors' unit, typically four times too
+    much (Slurm commit c8a694e369), which is why the version is kept.
+    """
+    found = {}
+    for line in _lines(["scontrol", "show", "config"]):
+        key, _, value = line.partition("=")
+        found[key.strip()] = value.strip()
+    plugin = found.get("AcctGatherEnergyType", "").replace("acct_gather_energy/", "")
+    if plugin in ("", "none", "(null)"):
+        return ""
+    return f"{plugin}, slurm {found.get('SLURM_VERSION', '')}".rstrip()
+
+
+def _jobs(run_dir: str) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Return by scheduler the jobs that did not end as they should, and all others.
+
+    Those all of whose attempts ended, and whose nodes did, need not be asked for.
     """
     submitted: dict[tuple[str, str], None] = {}
     ended: set[tuple[str, str]] = set()
@@ -126,10 +152,12 @@ def _silent_jobs(run_dir: str) -> dict[str, list[str]]:
             # A job that is started again has one number and a file for each attempt.
             (ended if over and not failed else silent).add(job)
     asked: dict[str, list[str]] = {}
+    others: dict[str, list[str]] = {}
     for scheduler, job_id in submitted:
-        if scheduler and (scheduler, job_id) not in ended - silent:
-            asked.setdefault(scheduler, []).append(job_id)
-    return asked
+        if scheduler:
+            is_over = (scheduler, job_id) in ended - silent
+            (others if is_over else asked).setdefault(scheduler, []).append(job_id)
+    return asked, others
 
 
 def _records(path: str) -> list[dict[str, Any]]:
@@ -145,13 +173,14 @@ def _records(path: str) -> list[dict[str, Any]]:
     return found
 
 
-def _keep(run_dir: str, scheduler: str, facts: list[dict[str, Any]]) -> None:
+def _keep(run_dir: str, scheduler: str, facts: list[dict[str, Any]], energy_by: str) -> None:
     now_ns = time.time_ns()
     content = {
         "schema_version": SCHEMA_VERSION,
         "scheduler": scheduler,
         "t_unix_ns": now_ns,
         "jobs": facts,
+        "energy_by": energy_by,
     }
     path = os.path.join(run_dir, f"jobs-{scheduler}-{os.getpid()}-{now_ns}.json")
     with open(path + ".part", "w", encoding="utf-8") as file:
@@ -160,15 +189,25 @@ def _keep(run_dir: str, scheduler: str, facts: list[dict[str, Any]]) -> None:
 
 
 def _ask_slurm(job_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Ask sacct(1): with duplicates, as each requeued attempt has a row of its own."""
-    command = ["sacct", "-D", "-X", "-n", "-P", "--noconvert"]
+    """Ask sacct(1): with duplicates, as each requeued attempt has a row of its own.
+
+    A job's own row has the energy of its srun steps alone; its batch step's has that of all the
+    time on its first host.
+    """
+    command = ["sacct", "-D", "-n", "-P", "--noconvert"]
     command += ["-j", ",".join(job_ids), "-o", ",".join(_SLURM_FIELDS)]
-    facts = []
+    facts: list[dict[str, Any]] = []
     for line in _lines(command, SLURM_TIME_FORMAT="%s"):
         cells = line.split("|")
         if len(cells) != len(_SLURM_FIELDS):
             continue
         row = dict(zip(_SLURM_FIELDS, cells))
+        job_id, _, step = row["JobIDRaw"].partition(".")
+        if step:
+            # The steps of an attempt come after its own row.
+            if step == "batch" and facts and facts[-1]["job_id"] == job_id:
+                facts[-1]["consumed_energy_j"] = _slurm_energy_j(row)
+            continue
         state = row["State"].split()[0] if row["State"].split() else ""
         facts.append(
             {
@@ -181,10 +220,19 @@ def _ask_slurm(job_ids: Sequence[str]) -> list[dict[str, Any]]:
                 "t_submit_unix_s": _number(row["Submit"]),
                 "t_start_unix_s": _number(row["Start"]),
                 "t_end_unix_s": _number(row["End"]),
+                "consumed_energy_j": None,
             }
         )
     facts.sort(key=lambda fact: (fact["job_id"], fact["t_submit_unix_s"] or float("inf")))
     return facts
+
+
+def _slurm_energy_j(row: dict[str, str]) -> float | None:
+    """Return a step's energy; 0 is what Slurm says where nothing counts."""
+    energy_j, begin, end = (_number(row[name]) for name in ("ConsumedEnergyRaw", "Start", "End"))
+    if energy_j is None or begin is None or end is None or end <= begin:
+        return None
+    return energy_j if energy_j <= _MAX_HOST_W * (end - begin + 1) else None
 
 
 def _ask_sge(job_id: str) -> list[dict[str, Any]]:

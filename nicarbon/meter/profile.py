@@ -121,7 +121,9 @@ def idle_power_w(parts: dict[str, Curve], sensors: Iterable[Any]) -> float | Non
     sensors : iterable of Sensor
         Those in use: it must be the very domains that were calibrated, or the calibrated model.
     """
-    domains = [d for sensor in sensors for d in sensor.domains if d["account"]]
+    every = [d for sensor in sensors for d in sensor.domains]
+    # What devices draw when idle is not calibrated, and not in the curve.
+    domains = [d for d in every if d["account"] and d.get("kind") != "gpu"]
     models = [d["model"] for d in domains if d.get("model") is not None]
     if len(models) == len(domains) == 1:
         used = [c for c in parts.values() if c.source == models[0]["source"]]

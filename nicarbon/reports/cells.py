@@ -12,6 +12,7 @@ from math import log10
 from typing import NamedTuple
 
 from nicarbon.attribution import HostEnergy
+from nicarbon.checks import Check
 from nicarbon.earlier import Saved
 from nicarbon.flow import UNCLASSIFIED
 from nicarbon.notes import count
@@ -134,6 +135,37 @@ def sensors_line(host: HostEnergy) -> str:
         if any(domain.account for domain in sensor.domains)
     ]
     return ", ".join(sensors) if sensors else "no sensor"
+
+
+_SEES = {"part": "a part of it", "whole": "more than it"}
+
+
+def check_text(check: Check) -> str:
+    """Say what a counter beside the account counted, and how that compares.
+
+    Examples
+    --------
+    >>> check_text(Check("perf", "package", "same", 990.0, 1000.0, 60.0))
+    'perf package 990 J (0.99 x what is counted)'
+    """
+    if check.n:
+        low, high = f"{check.low_ratio:.2f}", f"{check.high_ratio:.2f}"
+        between = low if low == high else f"{low} to {high}"
+        return (
+            f"{count(check.n, 'job')} by {check.sensor.capitalize()}: {between} x what is counted"
+        )
+    name = f"{check.sensor} {check.kind} {format_energy(check.energy_j)}"
+    if check.sees != "same":
+        return f"{name} ({_SEES[check.sees]})"
+    return (
+        f"{name} (n/a)" if check.ratio is None else f"{name} ({check.ratio:.2f} x what is counted)"
+    )
+
+
+def checks_line(host: HostEnergy) -> str:
+    """Say what counters beside the account say; empty where there are none."""
+    said = "; ".join(check_text(check) for check in host.checks)
+    return f"beside, not added: {said}" if said else ""
 
 
 class Account(NamedTuple):

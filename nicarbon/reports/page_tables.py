@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from nicarbon.attribution import SpanEnergy
+from nicarbon.attribution import HostEnergy, SpanEnergy
 from nicarbon.bottleneck import Bottlenecks, Phase, StageGroup
 from nicarbon.critical import CriticalPath
 from nicarbon.notes import is_known
@@ -23,7 +23,7 @@ from nicarbon.reports.bottleneck import (
     step_cells,
     time_parts,
 )
-from nicarbon.reports.cells import account, percent, row_cells, sensors_line
+from nicarbon.reports.cells import account, check_text, percent, row_cells, sensors_line
 from nicarbon.reports.page_answers import Share
 from nicarbon.rows import Row, outcome
 from nicarbon.run import Summary
@@ -299,18 +299,30 @@ def sensor_table(summary: Summary) -> Table:
             Cell(sensor.method),
             Cell(", ".join(d.name for d in sensor.domains if d.account) or "-"),
             Cell(", ".join(d.name for d in sensor.domains if not d.account) or "-"),
+            Cell(_says(host, sensor.name)),
             Cell(_error(sensor)),
             Cell(sensor.note or "-"),
         )
         for host in summary.hosts
         for sensor in host.sensors
     ]
-    titles = ("method", "counted", "beside, not added", "error", "note")
+    for host in summary.hosts:
+        for name in dict.fromkeys(check.sensor for check in host.checks if check.n):
+            where = Cell(f"{summary.labels[host.host]}: {name}")
+            whole = Cell("the whole host while a job ran")
+            says = Cell(_says(host, name))
+            rows.append((where, Cell("measured"), Cell("-"), whole, says, Cell("n/a"), Cell("-")))
+    titles = ("method", "counted", "beside, not added", "which says", "error", "note")
     return Table(
         "Sensors",
         (Column("host: sensor", "name"), *(Column(title, "text") for title in titles)),
         tuple(rows),
     )
+
+
+def _says(host: HostEnergy, name: str) -> str:
+    """Write what a sensor's checks say."""
+    return "; ".join(check_text(check) for check in host.checks if check.sensor == name) or "-"
 
 
 def _error(sensor: Sensor) -> str:

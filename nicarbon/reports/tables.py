@@ -95,6 +95,7 @@ def _host(host: HostEnergy, label: str) -> dict[str, Any]:
         ],
         "turns": [msgspec.structs.asdict(turn) for turn in host.turns],
         "devices": [msgspec.structs.asdict(device) for device in host.devices],
+        "checks": [msgspec.structs.asdict(check) for check in host.checks],
     }
 
 

@@ -20,6 +20,7 @@ from nicarbon.notes import count, is_known
 from nicarbon.reports.cells import (
     MARK,
     account_methods,
+    checks_line,
     clean,
     format_energy_of,
     format_range,
@@ -164,6 +165,8 @@ def _show_host(console: Console, host: HostEnergy, label: str) -> None:
     console.print(Text(clean(f"host {label}: {sensors_line(host)}")))
     if is_known(host):
         console.print(Text(f"  {sum_line(host)}"))
+    if host.checks:
+        console.print(Text(clean(f"  {checks_line(host)}")))
     for sensor in host.sensors:
         if sensor.note:
             console.print(Text(clean(f"  {sensor.name}: {sensor.note}")))

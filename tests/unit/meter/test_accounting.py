@@ -13,11 +13,19 @@ from nicarbon.records import JobFacts
 
 # sacct -D -X -n -P with epoch times, as Slurm 22.05 prints it.
 SACCT = """\
-12|NODE_FAIL|1:0|1790000000|1790000010|1790000100|n1
-12|TIMEOUT|0:1|1790000200|1790000210|1790000300|n2
-13|CANCELLED by 1000|0:15|1790000000|Unknown|1790000050|None assigned
-14|RUNNING|0:0|1790000000|1790000010|Unknown|n1
-15|COMPLETED|0:0|1790000000|1790000010|1790000020|n1
+12|NODE_FAIL|1:0|1790000000|1790000010|1790000100|n1|
+12.batch|CANCELLED||1790000010|1790000010|1790000100|n1|0
+12|TIMEOUT|0:1|1790000200|1790000210|1790000300|n2|
+12.batch|CANCELLED|0:15|1790000210|1790000210|1790000300|n2|9000
+13|CANCELLED by 1000|0:15|1790000000|Unknown|1790000050|None assigned|
+14|RUNNING|0:0|1790000000|1790000010|Unknown|n1|
+14.batch|RUNNING|0:0|1790000010|1790000010|Unknown|n1|70
+15|COMPLETED|0:0|1790000000|1790000010|1790000020|n1|300
+15.extern|COMPLETED|0:0|1790000010|1790000010|1790000020|n1|1935
+15.batch|COMPLETED|0:0|1790000010|1790000010|1790000020|n1|1605
+15.0|COMPLETED|0:0|1790000018|1790000018|1790000020|n1|300
+16|COMPLETED|0:0|1790000000|1790000010|1790000020|n1|
+16.batch|COMPLETED|0:0|1790000010|1790000010|1790000020|n1|18446744073709551615
 not a row
 """
 QACCT = """\
@@ -70,11 +78,15 @@ def test_slurm_says_how_each_attempt_ended(command):
         ("13", "cancelled", True),
         ("14", None, False),
         ("15", None, True),
+        ("16", None, True),
     ]
+    # Of its batch step: the job's own row has that of srun steps alone. Nothing counted shows as
+    # 0, a counter that went back as nearly 2**64.
+    assert [fact["consumed_energy_j"] for fact in facts] == [None, 9000, None, None, 1605, None]
     assert facts[0]["t_start_unix_s"] == 1790000010
     assert facts[2]["t_start_unix_s"] is None
     (call,) = calls()
-    assert call.startswith("%s -D -X -n -P --noconvert -j 12,13,14,15 -o JobIDRaw,State")
+    assert call.startswith("%s -D -n -P --noconvert -j 12,13,14,15 -o JobIDRaw,State")
 
 
 def test_many_jobs_are_asked_for_some_at_a_time(command):
@@ -147,7 +159,7 @@ def kept(run_dir):
 
 def test_a_run_asks_for_jobs_that_did_not_end_well(run_dir, command):
     calls = command("sacct", SACCT)
-    assert ask_for_run(str(run_dir)) == 4
+    assert ask_for_run(str(run_dir)) == 5
     (call,) = calls()
     assert "-j 12,13,14 " in call
     (facts,) = kept(run_dir)
@@ -165,7 +177,7 @@ def test_a_job_that_ended_well_only_when_it_came_again_is_asked_for(run_dir, com
 
 
 def test_accounts_that_are_late_are_asked_for_again(run_dir, command):
-    running = "12|RUNNING|0:0|1790000000|1790000010|Unknown|n1\n"
+    running = "12|RUNNING|0:0|1790000000|1790000010|Unknown|n1|\n"
     ended = running.replace("RUNNING", "CANCELLED by 0")
     calls = command("sacct", running, ended)
     assert ask_for_run(str(run_dir), wait_s=30.0) == 1
@@ -182,6 +194,35 @@ def test_where_all_jobs_ended_well_nobody_is_asked(run_dir, command):
     with pytest.raises(FileNotFoundError):
         calls()
     assert kept(run_dir) == []
+
+
+CONFIG = """\
+Configuration data as of 2026-11-22T09:00:00
+AcctGatherEnergyType    = acct_gather_energy/{}
+AcctGatherFilesystemType = acct_gather_filesystem/none
+SLURM_VERSION           = 22.05.8
+"""
+
+
+def test_where_slurm_counts_energy_it_is_asked_for_every_job(run_dir, command):
+    command("scontrol", CONFIG.format("pm_counters"))
+    calls = command("sacct", SACCT)
+    assert accounting.slurm_energy_by() == "pm_counters, slurm 22.05.8"
+    ask_for_run(str(run_dir))
+    (call,) = calls()
+    assert "-j 12,13,14,11 " in call
+    (facts,) = kept(run_dir)
+    assert facts.energy_by == "pm_counters, slurm 22.05.8"
+    assert {fact.consumed_energy_j for fact in facts.jobs} == {None, 1605.0, 9000.0}
+
+
+@pytest.mark.parametrize("plugin", ["none", "(null)", ""])
+def test_where_it_counts_none_only_for_those_that_did_not_end_well(run_dir, command, plugin):
+    command("scontrol", CONFIG.format(plugin))
+    calls = command("sacct", SACCT)
+    ask_for_run(str(run_dir))
+    assert "-j 12,13,14 " in calls()[0]
+    assert kept(run_dir)[0].energy_by == ""
 
 
 def test_an_answer_that_says_nothing_is_not_kept(run_dir, command):

@@ -122,6 +122,8 @@ def test_idle_power_is_that_of_the_very_counters_that_were_calibrated():
     parts = {"counter": COUNTER}
     assert profile.idle_power_w(parts, [account("dram"), account("package-0")]) == 10.0
     assert profile.idle_power_w(parts, [account("package-0")]) is None
-    assert profile.idle_power_w(parts, [account("package-0", "dram", "gpu-0")]) is None
+    assert profile.idle_power_w(parts, [account("package-0", "dram", "package-1")]) is None
+    gpu = SimpleNamespace(domains=[{"name": "gpu-0", "account": True, "kind": "gpu"}])
+    assert profile.idle_power_w(parts, [account("package-0", "dram"), gpu]) == 10.0
     assert profile.idle_power_w({}, [account("package-0", "dram")]) is None
     assert profile.idle_power_w(parts, []) is None

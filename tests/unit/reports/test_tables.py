@@ -60,6 +60,7 @@ HOST = [
     "sensors",
     "turns",
     "devices",
+    "checks",
 ]
 TOP = [
     "schema_version",
