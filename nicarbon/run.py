@@ -21,6 +21,7 @@ import msgspec
 
 from nicarbon.attribution import Attribution, HostEnergy, SpanEnergy, attribute
 from nicarbon.batch_notes import batch_notes, explained
+from nicarbon.carbon.embodied import Making, Score, Share, Unit, scored, shares
 from nicarbon.carbon.intensity import Intensity, given
 from nicarbon.carbon.price import Price, Terms
 from nicarbon.carbon.pricing import Pricing, weighed, window
@@ -37,7 +38,7 @@ from nicarbon.notes import count, divided_notes, ending, is_known, notes
 from nicarbon.programs import Told, by_program, by_stage, inside, told
 from nicarbon.reader import read_run
 from nicarbon.reasons import Reasons, reasons
-from nicarbon.records import Graph, Node, RunFacts
+from nicarbon.records import Graph, Host, Node, RunFacts
 from nicarbon.rows import Priced, Row, clock_offsets, fold, fold_one, share_range
 from nicarbon.stages import StageRules
 from nicarbon.units import NS_PER_S
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from nicarbon.bottleneck import Bottlenecks
 
 TOTAL = "total"
+# Functional units that nodes tell.
+_COUNTED = ("subject", "session")
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -86,6 +89,10 @@ class Summary(msgspec.Struct, frozen=True):
         How surely programs are told apart; None where nobody looked at them.
     programs : dict
         The programs of each node as rows, by its name; empty unless a row is a node.
+    embodied : tuple of Share
+        The run's share of the making of its hosts; empty where it is not declared.
+    score : Score or None
+        Of a functional unit; None where none was named.
     """
 
     schema_version: str
@@ -108,6 +115,8 @@ class Summary(msgspec.Struct, frozen=True):
     outcome: str = "ok"
     told: Told | None = None
     programs: dict[str, tuple[Row, ...]] = {}
+    embodied: tuple[Share, ...] = ()
+    score: Score | None = None
 
     @property
     def n_missing(self) -> int:
@@ -304,7 +313,13 @@ class Run:
         self.choose(Fixed(find_intensity(country, region, intensity)), Terms(pue))
         return self.keep_price()
 
-    def choose(self, source: Source, terms: Terms | None = None) -> Price:
+    def choose(
+        self,
+        source: Source,
+        terms: Terms | None = None,
+        making: Making | None = None,
+        per: Unit | str | None = None,
+    ) -> Price:
         """Choose a price for this object alone; `keep_price` writes it into the run folder.
 
         Parameters
@@ -313,18 +328,47 @@ class Run:
             Asked for the time in which the run's nodes used energy.
         terms : Terms, optional
             What else a price has.
+        making : Making, optional
+            What is declared of the making of the hosts.
+        per : Unit or str, optional
+            The functional unit of a score; ``subject`` and ``session`` alone are counted.
 
         Raises
         ------
         PriceError
-            If the source has no intensity for that time.
+            If the source has no intensity for that time, a host is not declared, or no node has
+            such a unit.
         """
         started_s = self.facts.info.t_unix_ns / NS_PER_S
         spans = self.attribution.spans
         found = weighed(source.between(*(window(spans) or (started_s, started_s + 1.0))), spans)
-        self.chosen_price = (terms or Terms()).price(found)
+        embodied = None
+        if making is not None:
+            embodied = making.of(self.attribution.hosts, self._headers)
+        unit = self._unit(per) if isinstance(per, str) else per
+        self.chosen_price = (terms or Terms()).price(found, embodied, unit)
         self.price_problem = None
         return self.chosen_price
+
+    @property
+    def _headers(self) -> dict[str, Host]:
+        """What a sampler recorded of each host."""
+        return {file.host.host: file.host for file in reversed(self.facts.sample_files)}
+
+    def _unit(self, name: str) -> Unit:
+        """Count a unit that nodes tell: subjects, sessions."""
+        values = {data.get(name) for data in self.executed().nodes.values() if name in _COUNTED}
+        n = len(values - {None, ""})
+        if not n:
+            raise PriceError(f"{self.path}: no node has a {name}; give their number: {name}=12")
+        return Unit(name, n)
+
+    def embodied(self) -> tuple[Share, ...]:
+        """Return the run's share of the making of its hosts; empty where it is not declared."""
+        price = self.chosen_price
+        if price is None or price.embodied is None:
+            return ()
+        return shares(price.embodied, self.attribution.hosts, self._headers)
 
     def keep_price(self) -> Price:
         """Write the chosen price into the run folder, in place of the one before.
@@ -457,6 +501,9 @@ class Run:
         name_of = self._naming(by, rules, labels, stages_file)
         missing = self._missing()
         rows = fold(self.parts(by, stages_file), name_of, self._offsets, self._priced)
+        total = fold_one(TOTAL, attribution.spans, self._offsets, self._priced)
+        made, price = self.embodied(), self.chosen_price
+        per = None if price is None else price.per
         return Summary(
             schema_version=info.schema_version,
             run_id=info.run_id,
@@ -468,7 +515,7 @@ class Run:
             by=by,
             coverage=coverage(attribution.hosts),
             rows=tuple(rows),
-            total=fold_one(TOTAL, attribution.spans, self._offsets, self._priced),
+            total=total,
             missing=missing,
             notes=self._notes(missing, self._wholes(rules), self.parts("stage", stages_file))
             + self._price_notes(),
@@ -479,6 +526,8 @@ class Run:
             outcome=ending(self.facts),
             told=told(attribution.spans),
             programs=self._programs() if by == "node" else {},
+            embodied=made,
+            score=None if per is None else scored(per, total, made),
         )
 
     def divided(
@@ -487,7 +536,7 @@ class Run:
         """Divide a summary of the run: one for each subject, say, or subject and session.
 
         Rows, total and details are those of a group's nodes, so that their sums over all groups
-        are the whole run's. Hosts and notes are the whole run's in each.
+        are the whole run's. Hosts and notes are the whole run's in each, a score none has.
 
         Parameters
         ----------
@@ -519,6 +568,8 @@ class Run:
                 whole,
                 rows=tuple(fold(parts[values], name_of, self._offsets, self._priced)),
                 total=fold_one(TOTAL, groups[values], self._offsets, self._priced),
+                embodied=(),
+                score=None,
             )
             for values in sorted(groups, key=lambda values: [value or "" for value in values])
         }

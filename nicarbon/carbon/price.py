@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import msgspec
 
+from nicarbon.carbon.embodied import Embodied, Unit
 from nicarbon.carbon.intensity import Intensity
 from nicarbon.carbon.series import Series, utc
 from nicarbon.carbon.source import Found
@@ -22,7 +23,9 @@ class Terms(msgspec.Struct, frozen=True):
     pue_low: float | None = None
     pue_high: float | None = None
 
-    def price(self, found: Found) -> Price:
+    def price(
+        self, found: Found, embodied: Embodied | None = None, per: Unit | None = None
+    ) -> Price:
         """Return the price at what a source found."""
         return Price(
             found.intensity,
@@ -30,6 +33,8 @@ class Terms(msgspec.Struct, frozen=True):
             pue_low=self.pue_low,
             pue_high=self.pue_high,
             series=found.series,
+            embodied=embodied,
+            per=per,
         )
 
 
@@ -49,6 +54,10 @@ class Price(msgspec.Struct, frozen=True):
         Its range; None where none was given.
     series : Series or None
         Intensities in the time of the run, where they are known; then `intensity` only sums up.
+    embodied : Embodied or None
+        What making the hosts emitted; None where it is not declared.
+    per : Unit or None
+        The functional unit of a score; None where none was named.
     schema_version : str
         Version of the format of the file that keeps it.
     """
@@ -59,6 +68,8 @@ class Price(msgspec.Struct, frozen=True):
     pue_low: float | None = None
     pue_high: float | None = None
     series: Series | None = None
+    embodied: Embodied | None = None
+    per: Unit | None = None
     schema_version: str = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -80,7 +91,8 @@ class Price(msgspec.Struct, frozen=True):
         low, high = self.pue_range
         of_pue = f" ({low:g}-{high:g})" if low < high else ""
         by_time = f", by time ({self.values})" if self.series is not None else ""
-        return f"{self.intensity}{by_time}, PUE {self.pue:g}{of_pue}"
+        made = "" if self.embodied is None else f", {self.embodied}"
+        return f"{self.intensity}{by_time}, PUE {self.pue:g}{of_pue}{made}"
 
     @property
     def values(self) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from math import fsum, hypot, isnan, prod
+from math import fsum, isnan
 
 import msgspec
 import numpy as np
 
 from nicarbon.attribution import SpanEnergy
+from nicarbon.carbon.join import Three, join
 from nicarbon.carbon.price import Price
 from nicarbon.carbon.series import Series
 from nicarbon.carbon.source import Found
@@ -19,8 +20,6 @@ from nicarbon.units import J_PER_KWH
 
 # Instants are kept as seconds since 1970, whose last digits are below a microsecond.
 _SLACK_S = 1e-3
-# Central, lowest and highest.
-Three = tuple[float, float, float]
 
 
 def grams(energy_j: float | None, g_per_kwh: float, pue: float = 1.0) -> float | None:
@@ -92,36 +91,6 @@ class Pricing:
         if any(span.span not in self._of_span for span in with_energy):
             return None
         return mean(with_energy, self._of_span)
-
-
-def join(value: float, factors: Mapping[str, Three]) -> tuple[float, float, str | None]:
-    """Return the range of a product, and the factor that it mostly comes from.
-
-    The factors' ranges are independent of each other, so that the relative widths below and above
-    are added as squares (JCGM 100:2008, 5.1.6). The product of all lowest factors is a bound.
-
-    Parameters
-    ----------
-    value : float
-        The product of the central factors.
-    factors : mapping
-        Central, lowest and highest, by name.
-
-    Returns
-    -------
-    tuple
-        Lowest, highest, and the name; None where no factor has a range.
-    """
-    ratios = {
-        name: (low / central, high / central) if central else (1.0, 1.0)
-        for name, (central, low, high) in factors.items()
-    }
-    below = hypot(*(1 - low for low, _ in ratios.values()))
-    above = hypot(*(high - 1 for _, high in ratios.values()))
-    lowest = max(1 - below, prod(low for low, _ in ratios.values()))
-    widths = {name: high - low for name, (low, high) in ratios.items()}
-    most = max(widths, key=lambda name: widths[name])
-    return value * lowest, value * (1 + above), most if widths[most] > 0 else None
 
 
 def of_spans(series: Series, spans: Sequence[SpanEnergy]) -> dict[str, Three]:

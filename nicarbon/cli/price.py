@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from nicarbon.carbon.electricity_maps import ElectricityMaps
+from nicarbon.carbon.embodied import Declared, Made, Making, Unit
 from nicarbon.carbon.intensity import given
 from nicarbon.carbon.price import Price, Terms
 from nicarbon.carbon.series_file import SeriesFile
@@ -34,6 +35,14 @@ examples:
   nicarbon price RUN --uk OX1                              half-hourly, of a region (or: national)
   nicarbon price 'nicarbon-runs/*' --country DEU --pue 1.2 many runs, with the site's overhead
   nicarbon price RUN --intensity 30 --by node              grams of each node
+  nicarbon price RUN --country FRA --embodied boavizta --per scan=3
+                                           with the making of the hosts, as a score per scan
+
+--embodied and --per give the score of the Software Carbon Intensity specification: O + M for each
+functional unit; without --embodied it says that M is not declared. boavizta computes a rack server
+of the processors and memory that were recorded, without GPUs and disks; --embodied 1300 is your
+own figure for each host, --embodied node7=2100 for one of them. The run has the share for which it
+reserved the host: its time of the lifetime, and its CPUs if they were not all.
 
 The price is kept in the run folder (price.json), with the intensities that were used, so that it
 can be shown again offline; 'nicarbon summary' shows grams from then on. The last one wins, and
@@ -102,8 +111,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what the site draws for each joule of its computers (1 to 5, default: 1), or with "
         "its range: 1.2:1.1:1.4",
     )
+    parser.add_argument(
+        "--embodied",
+        metavar="KG",
+        action="append",
+        type=_embodied,
+        help="emissions of making a host: boavizta, kg of CO2 equivalent (also 1300:900:2000), or "
+        "HOST=KG; may be repeated",
+    )
+    parser.add_argument(
+        "--lifetime",
+        metavar="YEARS",
+        type=with_range,
+        help="in which a host is written off (default: 4), or with its range: 4:3:6",
+    )
+    parser.add_argument(
+        "--reserved-cpus",
+        metavar="N",
+        type=int,
+        help="of a host's CPUs those that were reserved for the run (default: all)",
+    )
+    parser.add_argument(
+        "--per",
+        metavar="UNIT",
+        type=_unit,
+        help="functional unit of the score: subject or session (counted), or any other with its "
+        "number: scan=3",
+    )
     add_rows(parser)
     add_format(parser)
+
+
+def _embodied(text: str) -> tuple[str | None, tuple[float, float | None, float | None] | None]:
+    """Read the name of a host, if any, and its figures; None where they are to be computed."""
+    hostname, equals, figure = text.rpartition("=")
+    computed = figure.casefold() == "boavizta"
+    return hostname if equals else None, None if computed else with_range(figure)
+
+
+def _unit(text: str) -> tuple[str, int | None]:
+    """Read a functional unit and its number, if it is given."""
+    name, equals, n = text.rpartition("=")
+    if not equals:
+        return text, None
+    if not name or not n.isascii() or not n.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}: write subject, or scan=3")
+    return name, int(n)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -115,10 +168,14 @@ def run(args: argparse.Namespace) -> int:
         0, or 2 if any run could not be priced.
     """
     # What is wrong with price or rules is wrong for every run: it is found before any is touched.
-    source, terms = _source(args), Terms(*args.pue)
+    source, terms, making = _source(args), Terms(*args.pue), _making(args)
+    per = None
+    if args.per is not None:
+        name, n = args.per
+        per = name if n is None else Unit(name, n)
     StageRules.load(args.stages)
     check(args.by)
-    priced, failed = each(args.runs, lambda path: _price(path, source, terms, args))
+    priced, failed = each(args.runs, lambda path: _price(path, source, terms, making, per, args))
     if priced:
         sys.stdout.write(_render(list(priced.values()), args))
         sys.stdout.flush()
@@ -154,11 +211,35 @@ def _source(args: argparse.Namespace) -> Source:
 _COUNTED = {"lifecycle": "life cycle", "direct": "at the power plants"}
 
 
+def _making(args: argparse.Namespace) -> Making | None:
+    """Return what is declared of the making of the hosts."""
+    if args.embodied is None:
+        if args.lifetime is not None or args.reserved_cpus is not None:
+            raise PriceError("--lifetime and --reserved-cpus: go with --embodied only")
+        return None
+    declared = []
+    for hostname, figures in args.embodied:
+        made = None
+        if figures is not None:
+            kg, low, high = figures
+            made = Made(kg, kg if low is None else low, kg if high is None else high)
+        declared.append(Declared(made, hostname))
+    years, low_years, high_years = args.lifetime or (None, None, None)
+    making = Making(tuple(declared), years, low_years, high_years, args.reserved_cpus)
+    making.of((), {})  # what is wrong with its numbers is wrong for every run
+    return making
+
+
 def _price(
-    path: str, source: Source, terms: Terms, args: argparse.Namespace
+    path: str,
+    source: Source,
+    terms: Terms,
+    making: Making | None,
+    per: Unit | str | None,
+    args: argparse.Namespace,
 ) -> tuple[Summary, Price]:
     opened = Run.open(path)
-    opened.choose(source, terms)
+    opened.choose(source, terms, making, per)
     # Before it is kept: an attribute may be unknown to this run alone.
     summary = opened.summary(args.by, args.stages)
     price = opened.keep_price()

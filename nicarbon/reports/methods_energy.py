@@ -14,6 +14,7 @@ from math import fsum
 from statistics import median
 
 from nicarbon.attribution import HostEnergy
+from nicarbon.carbon.embodied import BOAVIZTA
 from nicarbon.carbon.intensity import GIVEN
 from nicarbon.carbon.price import Price
 from nicarbon.notes import is_known
@@ -190,7 +191,36 @@ def emissions(summary: Summary) -> Iterator[Sentence]:
     yield Sentence(f"The intensity, {price.intensity.what}, {whence}", cites)
     yield from _in_time(price)
     yield from _range(price, total.carbon_range_from)
-    yield Sentence("Emissions from making the computers (embodied) are not included")
+    yield from _making(summary)
+
+
+def _making(summary: Summary) -> Iterator[Sentence]:
+    """Say what making the hosts adds, and the score of a functional unit."""
+    price, shares, score = summary.price, summary.embodied, summary.score
+    if price is None or price.embodied is None or not shares:
+        yield Sentence("Emissions from making the computers (embodied) are not included")
+    else:
+        low_g = fsum(share.carbon_low_g for share in shares)
+        high_g = fsum(share.carbon_high_g for share in shares)
+        sources = joined(sorted({share.made.source for share in shares}))
+        boavizta = ("boavizta",) if any(s.made.source == BOAVIZTA for s in shares) else ()
+        yield Sentence(
+            "Making the computers (embodied emissions) adds "
+            f"{format_mass(fsum(share.carbon_g for share in shares))} (range "
+            f"{format_mass_range(low_g, high_g, _TO)}): "
+            f"{joined([f'{share.made.kg:.4g} kg' for share in shares])} by {sources}, for the "
+            f"time in which the run had them, of {price.embodied.years:g} years",
+            boavizta,
+        )
+    if score is not None:
+        made = " without embodied emissions, which are not declared"
+        yield Sentence(
+            f"This is {format_mass(score.score_g)} "
+            f"({format_mass_range(score.score_low_g, score.score_high_g, _TO)}) for each "
+            f"{score.unit} ({score.n} in all), the Software Carbon Intensity of the nodes"
+            + (made if score.embodied_g is None else ""),
+            ("sci",),
+        )
 
 
 def _in_time(price: Price) -> Iterator[Sentence]:

@@ -5,19 +5,20 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from nicarbon.carbon.embodied import Score
 from nicarbon.carbon.price import Price
 from nicarbon.reports.cells import MARK, clean, format_range
 from nicarbon.reports.tables import cell
 from nicarbon.reports.terminal import new_console, new_table, text_of
 from nicarbon.rows import Row
 from nicarbon.run import Summary
-from nicarbon.units import format_energy, format_mass, format_mass_range
+from nicarbon.units import format_duration, format_energy, format_mass, format_mass_range
 
 _COLUMNS = (
     "name",
@@ -77,9 +78,36 @@ def _show(console: Console, summary: Summary, price: Price) -> None:
     console.print(Text(price.range_note + mostly))
     if any(row.method not in (None, "measured") for row in summary.rows):
         console.print(Text(f"{MARK} modelled or assumed, not measured: see 'nicarbon doctor'"))
+    for line in _made(summary):
+        console.print(Text(clean(line)))
     for note in summary.notes:
         console.print(Text(clean(f"! {note}"), style="yellow"))
     console.print()
+
+
+def _made(summary: Summary) -> Iterator[str]:
+    """Say what the making of the hosts adds, and the score of a functional unit."""
+    for share in summary.embodied:
+        made = share.made
+        of = "" if share.part == 1 else f", {100 * share.part:.3g} % of it"
+        yield (
+            f"embodied: {format_mass(share.carbon_g)} "
+            f"({format_mass_range(share.carbon_low_g, share.carbon_high_g)}) of host "
+            f"{share.hostname}, {made.kg:.4g} kg ({made.low_kg:.4g}-{made.high_kg:.4g}) by "
+            f"{made.source}, had for {format_duration(share.reserved_s)}{of}"
+        )
+    if summary.score is not None:
+        yield score_line(summary.score)
+
+
+def score_line(score: Score) -> str:
+    """Say a score in a line."""
+    made = "not declared" if score.embodied_g is None else format_mass(score.embodied_g)
+    return (
+        f"SCI: {format_mass(score.score_g)} "
+        f"({format_mass_range(score.score_low_g, score.score_high_g)}) per {score.unit}: "
+        f"O {format_mass(score.operational_g)}, M {made}, R {score.n}"
+    )
 
 
 def _cells(row: Row) -> list[Text]:
@@ -104,6 +132,8 @@ def to_json(runs: Sequence[_Priced]) -> str:
             "by": summary.by,
             "rows": [_record(row) for row in summary.rows],
             "total": _record(summary.total),
+            "embodied": msgspec.to_builtins(summary.embodied),
+            "score": msgspec.to_builtins(summary.score),
         }
         for summary, price in runs
     ]

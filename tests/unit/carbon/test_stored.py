@@ -33,6 +33,8 @@ def test_what_is_written_is_read(tmp_path):
         "pue_high",
         "priced",
         "series",
+        "embodied",
+        "per",
     }
     assert content["schema_version"] == "0"
 

@@ -82,7 +82,8 @@ def test_the_last_price_wins(runs, capsys):
 def test_json_has_price_and_ranges(runs, capsys):
     assert main(["price", "runs/a", "--intensity", "30", "--format", "json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert list(document) == ["schema_version", "run_id", "price", "by", "rows", "total"]
+    assert list(document)[:6] == ["schema_version", "run_id", "price", "by", "rows", "total"]
+    assert (document["embodied"], document["score"]) == ([], None)
     total = document["total"]
     grams = [total[key] / 80 * 3.6e6 for key in ("carbon_low_g", "carbon_g", "carbon_high_g")]
     assert grams == pytest.approx([0.95 * 30, 30, 1.05 * 30])
@@ -294,3 +295,59 @@ def test_services_that_cannot_be_asked(runs, capsys, monkeypatch, arguments, mes
     assert message in err
     assert err.count("\n") == 1
     assert not (runs / "a" / "price.json").exists()
+
+
+def test_a_score_per_scan(runs, capsys):
+    arguments = ["--intensity", "30", "--embodied", "1000:800:1500", "--per", "scan=2"]
+    assert main(["price", "runs/a", *arguments]) == 0
+    out = capsys.readouterr().out
+    # 80 J at 30 g/kWh, and ten seconds of four years.
+    assert "embodied: 79.3 mg (63.4-119 mg) of host scanner, 1000 kg (800-1500)" in out
+    assert "SCI: 40 mg (32-59.8 mg) per scan: O 0.667 mg, M 79.3 mg, R 2" in out
+    assert "PUE 1, embodied over 4 years (given by the user)" in out
+    assert main(["methods", "runs/a"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Making the computers (embodied emissions) adds 79.3 mg (range 63.4 to 119 mg)" in out
+    assert "This is 40 mg (32 to 59.8 mg) for each scan (2 in all), the Software Carbon" in out
+
+
+def test_what_is_not_declared_is_said(runs, capsys):
+    arguments = ["--intensity", "30", "--per", "scan=1"]
+    assert main(["price", "runs/a", *arguments]) == 0
+    assert "per scan: O 0.667 mg, M not declared, R 1" in capsys.readouterr().out
+    assert main(["price", "runs/a", *arguments, "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["embodied"] == []
+    assert document["score"]["embodied_g"] is None
+    assert document["price"]["per"] == {"name": "scan", "n": 1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--lifetime", "4"], "go with --embodied only"),
+        (["--embodied", "other=5"], "host scanner: no embodied emissions are declared for it"),
+        (["--embodied", "boavizta"], "host scanner: its memory was not recorded"),
+        (["--embodied", "nan"], "embodied emissions of nan kg"),
+        (["--embodied", "5", "--lifetime", "99"], "a lifetime of 99 years"),
+        (["--embodied", "5", "--reserved-cpus", "0"], "0 CPUs were reserved"),
+        (["--per", "scan=0"], "0 of unit 'scan': give 1 or more"),
+        (["--per", "subject"], "no node has a subject; give their number: subject=12"),
+        (["--per", "scan"], "no node has a scan; give their number: scan=12"),
+    ],
+)
+def test_embodied_and_units_that_cannot_be(runs, capsys, arguments, message):
+    assert main(["price", "runs/a", "--intensity", "30", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (runs / "a" / "price.json").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--embodied", "much"], ["--per", "scan=-1"], ["--per", "=2"]]
+)
+def test_embodied_that_is_no_number(runs, arguments):
+    with pytest.raises(SystemExit) as left:
+        main(["price", "runs/a", "--intensity", "30", *arguments])
+    assert left.value.code == 2
