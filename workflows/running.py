@@ -97,7 +97,12 @@ def run_workflow(workflow: Any, args: argparse.Namespace, n_procs: int) -> None:
         "crashdump_dir": workflow.base_dir,
         "crashfile_format": "txt",
     }
-    plugin_args = {"n_procs": n_procs, "status_callback": Progress()}
+    plugin_args = {
+        "n_procs": n_procs,
+        "status_callback": Progress(),
+        # a node that may want more memory than there is runs alone, rather than not at all
+        "raise_insufficient": False,
+    }
     workflow.run(plugin=args.plugin, plugin_args=plugin_args)
 
 

@@ -13,6 +13,7 @@ import pytest
 from surfer_stand_in import install, install_fastsurfer, programs
 
 from nicarbon.logs.formats import read_log
+from nicarbon.meter.naming import name_of
 from nicarbon.run import Run
 from nicarbon.stages import StageRules
 
@@ -75,14 +76,16 @@ def test_segmentation_and_surfaces_are_nodes_with_their_stages(run):
     assert energy_j == pytest.approx(run.summary("node").total.energy_j, rel=1e-9)
 
 
-def test_networks_are_told_apart_by_their_folders_and_every_program_has_a_stage(run):
-    found = {row.name for row in run.summary("program").rows}
-    assert "FastSurferCNN/run_prediction.py" in found
-    rules = StageRules.load()
+def test_networks_are_told_apart_by_their_folders_and_every_program_has_a_stage(run, site):
+    # None is surely seen in so short a run, but if it is, then so.
+    assert "run_prediction.py" not in {row.name for row in run.summary("program").rows}
     names = set(programs("fastsurfer_steps.tsv")) - {"recon-all"}
-    # A script is seen under its own name, that of its folder before it where many are called so.
-    seen = {name if "run_prediction" in name else name.rpartition("/")[2] for name in names}
-    assert {name for name in seen if rules.of_program(name) is None} == set()
+    lines = {name: [sys.executable, "-IS", f"{site.fastsurfer}/{name}"] for name in names}
+    seen = {name: name_of(lines[name]) for name in names}
+    assert seen["CerebNet/run_prediction.py"] == "CerebNet/run_prediction.py"
+    assert seen["recon_surf/sample_parc.py"] == "sample_parc.py"
+    rules = StageRules.load()
+    assert {name for name in seen.values() if rules.of_program(name) is None} == set()
 
 
 def test_its_logs_are_read_as_those_of_fastsurfer(run, site):
