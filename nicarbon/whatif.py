@@ -124,6 +124,8 @@ def what_if(
     n_procs: int | None = None,
     price: Price | None = None,
     stages_file: str | None = None,
+    engine: Engine | None = None,
+    wanted: Mapping[str, int] | None = None,
 ) -> WhatIf:
     """Put a run in time again, as it was and under other conditions.
 
@@ -139,6 +141,10 @@ def what_if(
         Another price for its joules; by default the run's own.
     stages_file : str, optional
         The user's stage rules.
+    engine : Engine, optional
+        How nodes are started; by default as they were.
+    wanted : mapping, optional
+        Processors that single nodes ask for instead of what they asked for.
 
     Raises
     ------
@@ -151,7 +157,10 @@ def what_if(
     given = n_procs or plan.n_procs
     total_s = plan.total_s
     replayed_s = _makespan_s(plan, of, (), plan.n_procs)
-    changed_s = _makespan_s(plan, of, changes, given)
+    other = msgspec.structs.replace(
+        plan, engine=engine or plan.engine, wanted=plan.wanted | dict(wanted or {})
+    )
+    changed_s = _makespan_s(other, of, changes, given)
     own_price, price = run.chosen_price, price or run.chosen_price
     measured = _outcome(of, (), total_s, total_s, own_price)
     replayed = _outcome(of, (), replayed_s, total_s, own_price)

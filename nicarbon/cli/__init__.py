@@ -29,6 +29,7 @@ VERBS = {
     "project": "say what many scans will cost",
     "bottleneck": "show what limited a run, and where it could save",
     "whatif": "say what a run would have taken under other conditions",
+    "advise": "say what to change first, and what that saves",
     "report": "write a run as one page for people, in one file",
     "figure": "draw where the energy of runs went, for a paper",
     "methods": "write how a run was metered, for a paper",
@@ -54,6 +55,7 @@ examples:
   nicarbon project RUN --dataset ukbiobank what that costs for so many scans
   nicarbon bottleneck RUN                  what limited its time and its energy
   nicarbon whatif RUN --n-procs 16         what it would have taken otherwise
+  nicarbon advise RUN                      what to change first
   nicarbon report RUN                      all of it as one page, to look at and to send
   nicarbon figure RUN -o energy.pdf        the stages as a figure for a paper
   nicarbon methods RUN                     how it was metered, in words for a paper

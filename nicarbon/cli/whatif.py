@@ -8,12 +8,12 @@ import sys
 from math import inf, isfinite
 from typing import Any
 
-from nicarbon.carbon.price import Price
+from nicarbon.cli import grid
 from nicarbon.cli.arguments import add_stages, terminal
 from nicarbon.cli.folders import complain
 from nicarbon.costs import costs
 from nicarbon.errors import NicarbonError
-from nicarbon.run import Run, find_intensity
+from nicarbon.run import Run
 from nicarbon.whatif import Change, WhatIf, taken_from, what_if
 
 _EXAMPLES = """\
@@ -82,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--grid",
         metavar="PLACE",
-        help="other electricity: grams a kWh, or a country's code with its region (CAN:quebec)",
+        help=f"other electricity: {grid.HELP}",
     )
     parser.add_argument(
         "--format",
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
         opened,
         changes,
         n_procs=args.n_procs,
-        price=None if args.grid is None else _price(args.grid, opened),
+        price=None if args.grid is None else grid.price_of(args.grid, opened),
         stages_file=args.stages,
     )
     sys.stdout.write(_render(found, args))
@@ -130,16 +130,6 @@ def _change(given: dict[str, Any], opened: Run, stages_file: str | None) -> Chan
             raise NicarbonError(f"--{name} {given[name]:g}: give a number above 0")
     speedup = inf if "drop" in given else given.get("speedup", 1.0)
     return Change(stage, speedup, given.get("power", 1.0))
-
-
-def _price(grid: str, opened: Run) -> Price:
-    """Return another place's intensity, with the run's own PUE."""
-    pue = opened.chosen_price.pue if opened.chosen_price else 1.0
-    try:
-        return Price(find_intensity(g_per_kwh=float(grid)), pue)
-    except ValueError:
-        country, _, region = grid.partition(":")
-        return Price(find_intensity(country, region or None), pue)
 
 
 def _render(found: WhatIf, args: argparse.Namespace) -> str:
