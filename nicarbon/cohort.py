@@ -275,6 +275,9 @@ def _notes(runs: Sequence[OneRun], whole: Sequence[OneRun]) -> Iterable[str]:
     if len(processors) > 1:
         kinds = ", ".join(f"{name} ({n})" for name, n in processors.most_common())
         yield f"on several kinds of processor: {kinds}"
+    devices = Counter(run.device for run in whole)
+    if len(devices) > 1:
+        yield f"{devices[CPU]} on CPU and {devices[GPU]} on GPU: give each a NAME= of its own"
     if len({run.price for run in whole}) > 1:
         yield "priced differently, or not all: the grams are of unlike intensities"
     without = [run.run_id for run in whole if run.total.energy_j is None]

@@ -103,11 +103,12 @@ def test_what_makes_runs_unlike_is_said():
     unlike = [
         made("a", price="30 g/kWh", n_cached=2),
         made("b", processors=("Xeon",)),
-        made("c", total=Figures(1.0, 1.0)),
+        made("c", total=Figures(1.0, 1.0), device="GPU"),
     ]
     said = " | ".join(side("mine", unlike).notes)
     assert "2 nodes of 1 run came from the cache" in said
     assert "several kinds of processor: EPYC (2), Xeon (1)" in said
+    assert "2 on CPU and 1 on GPU: give each a NAME= of its own" in said
     assert "priced differently" in said
     assert "no energy is known of c" in said
 
