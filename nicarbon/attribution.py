@@ -5,19 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import fsum
-from typing import TypeAlias
 
 import msgspec
 
-from nicarbon import curves, shares, sightings, timeline
+from nicarbon import curves, markers, shares, sightings, steps, timeline
 from nicarbon.accounts import METHODS, Account, in_use, shown, uncovered, weakest
 from nicarbon.checks import Check, checks, of_jobs
 from nicarbon.devices import DeviceAccount, DeviceEnergy, DeviceParts, device_account
 from nicarbon.hosttime import busy_cpu_s, by_host, host_time
 from nicarbon.intervals import length_s
 from nicarbon.jobs import Ending, endings, scheduler_facts
+from nicarbon.markers import Course
 from nicarbon.records import Cached, JobFact, NodeFile, RunFacts, SampleFile, Sensor
 from nicarbon.sightings import Split, Stretch
+from nicarbon.steps import Steps
 from nicarbon.units import NS_PER_S
 
 
@@ -68,8 +69,10 @@ class SpanEnergy(msgspec.Struct, frozen=True):
         between two looks. None where nobody looked.
     split : Split or None
         How it divides among its programs; None where none was seen at work.
+    steps : Steps or None
+        How it divides among the steps that its tools marked; None where none did.
     part : str
-        Of an execution that was divided, which part this is: a program or a stage, see
+        Of an execution that was divided, which part this is: a program, a step or a stage, see
         `nicarbon.programs`. Empty for a whole one.
     pieces : tuple of (float, float)
         Of a part, when it was at work; empty for a whole one, which was from start to end.
@@ -114,6 +117,7 @@ class SpanEnergy(msgspec.Struct, frozen=True):
     job: str | None = None
     queue_wait_s: float | None = None
     split: Split | None = None
+    steps: Steps | None = None
     part: str = ""
     pieces: tuple[tuple[float, float], ...] = ()
     split_j: float = 0.0
@@ -214,8 +218,29 @@ class _Host(msgspec.Struct, frozen=True):
     ended: Mapping[str, Ending]
 
 
-# What was seen of an execution's programs, and the instants between the stretches.
-_Seen: TypeAlias = tuple[tuple[Stretch, ...], list[int]]
+class _Inside(msgspec.Struct, frozen=True):
+    """What is known of the inside of an execution.
+
+    Attributes
+    ----------
+    parts : tuple of Stretch
+        What was seen of its programs.
+    part_ns : list of int
+        The instants between those.
+    ran : Course or None
+        When the steps ran that its tools marked.
+    seen : list of nicarbon.steps.Seen
+        What was seen of its programs, as finely as it was written down.
+    edges : list of int
+        All instants between which its energy and CPU time must be known.
+    """
+
+    parts: tuple[Stretch, ...]
+    part_ns: list[int]
+    ran: Course | None
+    seen: list[steps.Seen]
+    edges: list[int]
+
 
 # Of a machine that has many names.
 _NAMES_SHOWN = 4
@@ -261,8 +286,8 @@ def _attribute_host(
     ran = curves.executions(node_files, sample_files, readings, ended)
     time = host_time(node_files, sample_files, readings, ran)
     window = time.window
-    seen = _seen(ran, sample_files)
-    edges = {span: t_ns for span, (_, t_ns) in seen.items()}
+    inside = _inside(ran, sample_files)
+    edges = {span: of_span.edges for span, of_span in inside.items()}
     by_account = [
         (one, [shares.divide(line, ran, node_files, sample_files, edges) for line in one.lines])
         for one in time.accounts
@@ -281,7 +306,7 @@ def _attribute_host(
         peaks=_peak_memory_bytes(readings),
         ended=ended,
     )
-    spans = [_span(e, ran, by_account, devices, known, seen) for e in ran.values()]
+    spans = [_span(e, ran, by_account, devices, known, inside) for e in ran.values()]
     spans += _never_called(node_files, known.method)
     spans.sort(key=lambda span: (span.start_s, span.span))
     nodes_j = fsum(span.energy_j or 0.0 for span in spans)
@@ -357,7 +382,7 @@ def _span(
     divided: Sequence[tuple[Account, Sequence[shares.Parts]]],
     devices: Sequence[DeviceAccount],
     host: _Host,
-    seen: Mapping[str, _Seen],
+    inside: Mapping[str, _Inside],
 ) -> SpanEnergy:
     start, end = execution.start, execution.end
     by_account = [
@@ -377,6 +402,7 @@ def _span(
     cpu_incomplete = end.cpu_incomplete if end else _UNFINISHED[execution.outcome]
     if start.span in host.losing and cpu_incomplete is None:
         cpu_incomplete = "a process below it ignores SIGCHLD: its children are not counted"
+    split, marked = _divided(execution, ran, of_span, inside.get(start.span))
     gave = [one.method for one, found in by_account if any(share.energy_j for share in found)]
     gave += [device.method for device in devices if device.shares(start.span)]
     has_gpu = energy_j is not None and any(device.is_known for device in devices)
@@ -402,7 +428,8 @@ def _span(
         index=start.index,
         inputs_hash=end.inputs_hash if end else None,
         ended_by=_ended_by(execution, host.ended),
-        split=_split(execution, ran, of_span, seen.get(start.span)),
+        split=split,
+        steps=marked,
         course=_course(execution, of_span),
         gpu_j=gpu_j if has_gpu else None,
         gpu_held_j=fsum(d.held_j(start.span) for d in devices) if has_gpu else None,
@@ -419,30 +446,52 @@ def _counted(ran: Mapping[str, curves.Execution]) -> list[str]:
     return [span for span, execution in ran.items() if execution.outcome != "cached"]
 
 
-def _seen(
+def _inside(
     ran: Mapping[str, curves.Execution], sample_files: Sequence[SampleFile]
-) -> dict[str, _Seen]:
-    """Return what was seen of the programs of each execution, and between which instants."""
+) -> dict[str, _Inside]:
+    """Return what is known of the programs and steps in each execution."""
+    stretches = sightings.stretches(sample_files)
+    finely = sightings.by_span(sample_files)
+    marked = markers.markers_of(sample_files)
     found = {}
-    for span, parts in sightings.stretches(sample_files).items():
-        if span in ran:
-            first_ns = ran[span].start.t_monotonic_ns
-            found[span] = parts, sightings.edges(parts, first_ns, ran[span].end_ns)
+    for span in (stretches.keys() | marked.keys()) & ran.keys():
+        first_ns, last_ns = ran[span].start.t_monotonic_ns, ran[span].end_ns
+        parts = stretches.get(span, ())
+        part_ns = sightings.edges(parts, first_ns, last_ns) if parts else []
+        course = None
+        if span in marked:
+            course = markers.course(marked[span], first_ns, last_ns, ran[span].outcome)
+        edges = set(part_ns) | set(steps.edges(course, first_ns, last_ns) if course else ())
+        found[span] = _Inside(
+            parts=parts,
+            part_ns=part_ns,
+            ran=course,
+            seen=steps.seen(finely.get(span, ())) if course else [],
+            edges=sorted(edges),
+        )
     return found
 
 
-def _split(
+def _divided(
     execution: curves.Execution,
     ran: Mapping[str, curves.Execution],
     of_span: Sequence[shares.Share],
-    seen: _Seen | None,
-) -> Split | None:
-    """Divide an execution among its programs, in each stretch of time by what was seen then."""
-    if seen is None:
-        return None
-    parts, t_ns = seen
+    inside: _Inside | None,
+) -> tuple[Split | None, Steps | None]:
+    """Divide an execution among its programs and among its steps, each time by what ran then."""
+    if inside is None or len(inside.edges) < 2:
+        return None, None
+    t_ns = inside.edges
+    cpu_s = curves.between(execution, ran, t_ns)
     energy_j = [fsum(of_one) for of_one in zip(*(s.stretches_j for s in of_span), strict=True)]
-    return sightings.divide(parts, t_ns, curves.between(execution, ran, t_ns), energy_j or None)
+    split = marked = None
+    if inside.parts:
+        cpu_of = sightings.summed(t_ns, cpu_s, inside.part_ns)
+        energy_of = sightings.summed(t_ns, energy_j, inside.part_ns) if energy_j else None
+        split = sightings.divide(inside.parts, inside.part_ns, cpu_of, energy_of)
+    if inside.ran is not None:
+        marked = steps.divide(inside.ran, t_ns, cpu_s, energy_j or None, inside.seen)
+    return split, marked
 
 
 def _course(

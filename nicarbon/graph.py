@@ -15,6 +15,7 @@ from nicarbon.attribution import SpanEnergy
 from nicarbon.details import GIVEN, detail
 from nicarbon.entities import entities
 from nicarbon.grouping import BY, check, label
+from nicarbon.marked import by_step, step_of
 from nicarbon.programs import by_program
 from nicarbon.records import Graph, Node
 from nicarbon.rows import Priced, Row, clock_offsets, fold_one, outcome, unpriced
@@ -52,8 +53,9 @@ def executed_graph(
     -------
     networkx.DiGraph
         A node's attributes are those of `nicarbon.records.Node`, of `nicarbon.rows.Row`, of
-        `nicarbon.details.Detail` and of `nicarbon.entities.Entities`, `outcome` (``missing``
-        where nothing was recorded), `hosts` (names) and `spans`. Where stages inside a node are
+        `nicarbon.details.Detail` and of `nicarbon.entities.Entities`, `step` (which step of an
+        imported log it is), `outcome` (``missing`` where nothing was recorded), `hosts` (names)
+        and `spans`. Where stages inside a node are
         known, `parts` are its executions cut by them (`nicarbon.run.Run.executed`). An element of
         a MapNode is a node between the MapNode's sources and the MapNode, which collects its
         result; these edges have ``element=True``, and their number depends on the data.
@@ -110,6 +112,7 @@ def _attributes(
     del attributes["name"]
     return attributes | {
         "stage": stages[node.name],
+        "step": step_of(node),
         # What only stands for the elements of a split has nothing of its own to be missed.
         "outcome": outcome(spans) if spans else "ran" if node.collects else MISSING,
         "spans": tuple(spans),
@@ -130,8 +133,8 @@ def fold(
         A node attribute whose value names the group, ``node``, or ``host``; or a function of name
         and attributes. A node that was executed on several hosts counts in each, with what it
         used there; its dependencies are those of the last. So does a monolith in the stages of
-        its programs, and any node in its programs; its dependencies are those of its own stage,
-        or of the program that used most.
+        its programs, and any node in its programs or steps; its dependencies are those of its own
+        stage, or of the program or step that used most.
 
     Returns
     -------
@@ -190,6 +193,8 @@ def _parts(
         return _grouped(data["parts"], data["stage"])
     if key == "program" and any(span.split for span in data["spans"]):
         return _grouped(by_program(data["spans"]), "")
+    if key == "step" and any(span.steps for span in data["spans"]):
+        return _grouped(by_step(data["spans"], {name: data["step"]}), "")
     if key != "host" or not data["spans"]:
         return [(label(key, data.get(key)), data["spans"])]
     by_host: dict[str, list[SpanEnergy]] = defaultdict(list)

@@ -20,6 +20,7 @@ BY = (
     "workflow",
     "interface",
     "program",
+    "step",
     "outcome",
     "map_node",
     "n_procs",

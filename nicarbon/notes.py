@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from nicarbon.attribution import Attribution, HostEnergy, SpanEnergy
+from nicarbon.marked import Marked
 from nicarbon.programs import told
 from nicarbon.records import Driver, RunFacts
 from nicarbon.rows import outcome
@@ -237,6 +238,25 @@ def divided_notes(spans: Iterable[SpanEnergy], cut: Sequence[str]) -> tuple[str,
     said = (
         f"{count(len(cut), 'node')} {verb} energy is divided among them by the programs that were "
         f"seen, at most {100 * known.error:.1f} % of it wrongly: {some(cut)}"
+    )
+    return (said,)
+
+
+def apart_notes(found: Marked | None) -> tuple[str, ...]:
+    """Say in which steps two counts differ by more than their errors."""
+    if found is None or not found.disagree:
+        return ()
+    steps = [(name, found.steps[name]) for name in found.disagree]
+    told = [
+        f"{name} ({format_duration(step.cpu_s)} of CPU time by its markers, "
+        f"{format_duration(step.seen_cpu_s or 0.0)} by its programs, "
+        f"± {format_duration(step.error_cpu_s or 0.0)})"
+        for name, step in steps
+    ]
+    verb = "is" if len(steps) == 1 else "are"
+    said = (
+        f"{count(len(steps), 'step')} of {len(found.steps)} {verb} counted differently by markers "
+        f"and by programs, beyond the errors of both: {some(told)}"
     )
     return (said,)
 

@@ -132,20 +132,56 @@ def cut(
 
 def _part(span: SpanEnergy, name: str, programs: list[Program], is_rest: bool) -> SpanEnergy:
     assert span.split is not None
-    share = fsum(program.energy_share for program in programs)
-    sigma = span.split.sigma(sum(program.n for program in programs))
+    return part_of(
+        span,
+        name,
+        energy_share=fsum(program.energy_share for program in programs),
+        cpu_share=fsum(program.cpu_share for program in programs),
+        sigma=span.split.sigma(sum(program.n for program in programs)),
+        pieces=tuple(sorted(piece for program in programs for piece in program.pieces)),
+        is_rest=is_rest,
+    )
+
+
+def part_of(
+    span: SpanEnergy,
+    name: str,
+    *,
+    energy_share: float,
+    cpu_share: float,
+    sigma: float,
+    pieces: tuple[tuple[float, float], ...],
+    is_rest: bool = False,
+) -> SpanEnergy:
+    """Return a part of an execution.
+
+    Parameters
+    ----------
+    span : SpanEnergy
+        The execution.
+    name : str
+        What the part is.
+    energy_share, cpu_share : float
+        Its part of the energy and of the CPU seconds.
+    sigma : float
+        One standard deviation of `energy_share`.
+    pieces : tuple of (float, float)
+        When it was at work.
+    is_rest : bool
+        Whether it has what can't be divided: the wait in a queue, the peak of memory.
+    """
 
     def scaled(value: float | None) -> float | None:
-        return None if value is None else share * value
+        return None if value is None else energy_share * value
 
     return msgspec.structs.replace(
         span,
         part=name,
-        cpu_s=span.cpu_s * fsum(program.cpu_share for program in programs),
+        cpu_s=span.cpu_s * cpu_share,
         energy_j=scaled(span.energy_j),
-        sensor_low_j=share * span.sensor_low_j,
-        sensor_high_j=share * span.sensor_high_j,
-        shared_j=share * span.shared_j,
+        sensor_low_j=energy_share * span.sensor_low_j,
+        sensor_high_j=energy_share * span.sensor_high_j,
+        shared_j=energy_share * span.shared_j,
         active_j=scaled(span.active_j),
         gpu_j=scaled(span.gpu_j),
         gpu_held_j=scaled(span.gpu_held_j),
@@ -153,7 +189,8 @@ def _part(span: SpanEnergy, name: str, programs: list[Program], is_rest: bool) -
         peak_memory_bytes=span.peak_memory_bytes if is_rest else None,
         queue_wait_s=span.queue_wait_s if is_rest else None,
         split=None,
-        pieces=tuple(sorted(piece for program in programs for piece in program.pieces)),
+        steps=None,
+        pieces=pieces,
         split_j=sigma * (span.energy_j or 0.0),
     )
 

@@ -455,10 +455,37 @@ class Sightings(msgspec.Struct, frozen=True):
         By the program's name: how many of those looks met it; the CPU seconds that these stand
         for; and the CPU seconds that its processes were seen to use between two looks, by their
         own clocks.
+    sides : dict
+        Both kinds of CPU seconds together, of those programs whose command lines name one
+        hemisphere, by ``lh`` and ``rh``.
     """
 
     n: int
     programs: dict[str, tuple[int, float, float]]
+    sides: dict[str, float] = {}
+
+
+class Marker(msgspec.Struct, frozen=True):
+    """A line that marks a step in the log of a tool that runs inside a node, or the tool itself.
+
+    Attributes
+    ----------
+    tool : str
+        The tool and its process number: a node may run several.
+    source : str
+        Which log: ``recon-all``, ``recon-surf`` or the name of a rule; ``seen`` when the tool was
+        first seen, ``gone`` when it was no longer there.
+    text : str
+        What marks the step, without what could name a subject.
+    since_monotonic_ns, t_monotonic_ns : int
+        It happened after the first of these instants, and was found at the second.
+    """
+
+    tool: str
+    source: str
+    text: str
+    since_monotonic_ns: int
+    t_monotonic_ns: int
 
 
 class GpuUse(msgspec.Struct, frozen=True):
@@ -513,6 +540,8 @@ class Sample(msgspec.Struct, frozen=True, tag="sample", tag_field="kind"):
         looked, or several nodes share a process.
     gpus : dict
         Who used each device, by the name of its domain.
+    markers : dict
+        Steps that tools inside the nodes marked in their logs since the sample before, by span.
     read_s : float
         How long the reading took.
     """
@@ -528,6 +557,7 @@ class Sample(msgspec.Struct, frozen=True, tag="sample", tag_field="kind"):
     memory_bytes: dict[str, int] = {}
     sightings: dict[str, Sightings] = {}
     gpus: dict[str, GpuUse] = {}
+    markers: dict[str, tuple[Marker, ...]] = {}
     read_s: float = 0.0
 
 

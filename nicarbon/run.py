@@ -34,7 +34,9 @@ from nicarbon.errors import PriceError
 from nicarbon.flow import UNCLASSIFIED
 from nicarbon.grouping import check, label
 from nicarbon.history import Queue, queue, with_history
-from nicarbon.notes import count, divided_notes, ending, is_known, notes
+from nicarbon.logs.names import interface, safe
+from nicarbon.marked import Marked, by_step, marked, step_of
+from nicarbon.notes import apart_notes, count, divided_notes, ending, is_known, notes
 from nicarbon.programs import Told, by_program, by_stage, inside, told
 from nicarbon.reader import read_run
 from nicarbon.reasons import Reasons, reasons
@@ -93,6 +95,11 @@ class Summary(msgspec.Struct, frozen=True):
         The run's share of the making of its hosts; empty where it is not declared.
     score : Score or None
         Of a functional unit; None where none was named.
+    marked : Marked or None
+        How surely the steps are told apart that tools inside the nodes marked; None where none
+        did.
+    stages : dict
+        The stage of each step, by its name; empty unless a row is a step.
     """
 
     schema_version: str
@@ -117,6 +124,8 @@ class Summary(msgspec.Struct, frozen=True):
     programs: dict[str, tuple[Row, ...]] = {}
     embodied: tuple[Share, ...] = ()
     score: Score | None = None
+    marked: Marked | None = None
+    stages: dict[str, str] = {}
 
     @property
     def n_missing(self) -> int:
@@ -528,6 +537,8 @@ class Run:
             programs=self._programs() if by == "node" else {},
             embodied=made,
             score=None if per is None else scored(per, total, made),
+            marked=marked(attribution.spans),
+            stages=self._stages_of_steps(rules) if by == "step" else {},
         )
 
     def divided(
@@ -582,17 +593,19 @@ class Run:
         Parameters
         ----------
         by : str
-            ``program`` cuts every execution whose programs were seen, ``stage`` those of
-            monoliths; by anything else they are whole.
+            ``program`` cuts every execution whose programs were seen, ``step`` those whose tools
+            marked their steps, ``stage`` those of monoliths; by anything else they are whole.
         stages_file : path, optional
             A rule file of the user, tried before the built-in rules.
 
         Returns
         -------
         sequence of SpanEnergy
-            `part` is a part's program or stage, empty for a whole execution.
+            `part` is a part's program, step or stage, empty for a whole execution.
         """
         spans = self.attribution.spans
+        if by == "step":
+            return by_step(spans, self._steps())
         if by == "program" and told(spans) is not None:
             return by_program(spans)
         if by == "stage" and any(span.split for span in spans):
@@ -609,6 +622,21 @@ class Run:
         wholes = set(rules.wholes(self._graph))
         spans = self.attribution.spans
         return inside(spans, self.stage_of(rules), wholes, rules.of_program)
+
+    def _steps(self) -> dict[str, str | None]:
+        """Return the step of each node that is one as a whole, as of an imported log."""
+        return {node.name: step_of(node) for node in self._graph.nodes}
+
+    def _stages_of_steps(self, rules: StageRules) -> dict[str, str]:
+        """Return the stage of each step: by its title, where no program of it is looked at."""
+        found = marked(self.attribution.spans)
+        steps = found.steps if found is not None else {}
+        nodes = tuple(
+            Node(name, safe(step.command), interface(step.command))
+            for name, step in steps.items()
+            if step.command
+        )
+        return rules.classify(Graph("", "", nodes, ()))
 
     def _programs(self) -> dict[str, tuple[Row, ...]]:
         """Return the programs of each node in which some were seen."""
@@ -649,7 +677,7 @@ class Run:
         if by == "stage":  # without networkx: what `nicarbon run` shows at its end
             stages = self.stage_of(rules)
             return lambda span: span.part or stages[span.node]
-        if by == "program" and told(self.attribution.spans) is not None:
+        if by == "step" or (by == "program" and told(self.attribution.spans) is not None):
             return lambda span: span.part
         nodes = self.executed(stages_file).nodes
         names = {name: label(by, data[by]) for name, data in nodes(data=True)}
@@ -664,6 +692,7 @@ class Run:
         return (
             *notes(self.facts, self.attribution, rest, [n for n in wholes if n not in cut]),
             *divided_notes(self.attribution.spans, sorted(cut)),
+            *apart_notes(marked(self.attribution.spans)),
             *batch_notes(self.facts, self.attribution.spans),
         )
 

@@ -172,12 +172,19 @@ def of_part(
 def _in_stretches(
     line: Timeline, where: slice, energy_j: NDArray[np.float64], edges: Sequence[int]
 ) -> tuple[float, ...]:
-    """Return the energy between each two instants; an interval belongs where its middle lies."""
+    """Return the energy between each two instants, the first and last of which are the node's own.
+
+    Inside an interval between two readings nothing is known: there it is taken as even.
+    """
     if len(edges) < 2:
         return ()
-    t_ns = line.t_ns[where.start : where.stop + 1]
-    stretch = np.searchsorted(edges[1:-1], t_ns[:-1] + np.diff(t_ns) // 2, "right")
-    return tuple(np.bincount(stretch, energy_j, minlength=len(edges) - 1).tolist())
+    first_ns = edges[0]
+    t_ns = line.t_ns[where.start : where.stop + 1].clip(first_ns, edges[-1]) - first_ns
+    used_j = np.concatenate(([0.0], np.cumsum(energy_j)))
+    at_ns = np.array(edges, dtype=np.int64) - first_ns
+    reached_j = np.interp(at_ns.astype(np.float64), t_ns.astype(np.float64), used_j)
+    reached_j[0], reached_j[-1] = 0.0, used_j[-1]
+    return tuple(np.diff(reached_j).tolist())
 
 
 def _course(

@@ -8,6 +8,7 @@ program was met.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from math import fsum, pi, sqrt
@@ -109,27 +110,34 @@ def stretches(sample_files: Iterable[SampleFile]) -> dict[str, tuple[Stretch, ..
 
     Where several samplers looked at one node, the one that saw most of it counts.
     """
-    best: dict[str, tuple[float, list[tuple[int, Sightings]]]] = {}
+    return {span: tuple(_joined(found)) for span, found in by_span(sample_files).items()}
+
+
+def by_span(sample_files: Iterable[SampleFile]) -> dict[str, list[tuple[int, int, Sightings]]]:
+    """Return what was seen of each execution, and between which two samples."""
+    best: dict[str, tuple[float, list[tuple[int, int, Sightings]]]] = {}
     for file in sample_files:
-        of_file: dict[str, list[tuple[int, Sightings]]] = {}
+        of_file: dict[str, list[tuple[int, int, Sightings]]] = {}
+        before_ns = file.host.t_monotonic_ns
         for sample in file.samples:
             for span, seen in sample.sightings.items():
-                of_file.setdefault(span, []).append((sample.t_monotonic_ns, seen))
+                of_file.setdefault(span, []).append((before_ns, sample.t_monotonic_ns, seen))
+            before_ns = sample.t_monotonic_ns
         for span, found in of_file.items():
-            saw_s = fsum(_seen_s(seen.programs) for _, seen in found)
+            saw_s = fsum(_seen_s(seen.programs) for _, _, seen in found)
             if saw_s > best.get(span, (0.0, []))[0]:
                 best[span] = saw_s, found
-    return {span: tuple(_joined(found)) for span, (_, found) in best.items()}
+    return {span: found for span, (_, found) in best.items()}
 
 
 def _seen_s(programs: Mapping[str, tuple[int, float, float]]) -> float:
     return fsum(met_s + counted_s for _, met_s, counted_s in programs.values())
 
 
-def _joined(found: Sequence[tuple[int, Sightings]]) -> list[Stretch]:
+def _joined(found: Sequence[tuple[int, int, Sightings]]) -> list[Stretch]:
     """Join samples until each stretch has looks enough to divide its CPU time."""
     joined: list[Stretch] = []
-    for t_ns, seen in found:
+    for _, t_ns, seen in found:
         here = Stretch(t_ns, seen.n, seen.programs)
         if joined and _is_thin(joined[-1]):
             joined[-1] = _both(joined[-1], here)
@@ -162,6 +170,18 @@ def edges(parts: Sequence[Stretch], first_ns: int, last_ns: int) -> list[int]:
     """
     between = [min(max(part.last_ns, first_ns), last_ns) for part in parts[:-1]]
     return [first_ns, *between, last_ns]
+
+
+def summed(t_ns: Sequence[int], values: Sequence[float], edges: Sequence[int]) -> list[float]:
+    """Add up values between instants to those between fewer of these instants.
+
+    Examples
+    --------
+    >>> summed([0, 1, 2, 5], [1.0, 2.0, 4.0], [0, 2, 5])
+    [3.0, 4.0]
+    """
+    at = [bisect_left(t_ns, edge) for edge in edges]
+    return [fsum(values[a:b]) for a, b in pairwise(at)]
 
 
 def divide(

@@ -6,7 +6,6 @@ The host stands for that part of a machine which the run answers for: only the r
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -20,6 +19,7 @@ from nicarbon.imports import cpus
 from nicarbon.imports.cpus import Cpu
 from nicarbon.imports.pieces import cut
 from nicarbon.imports.recording import PART, Execution, files, host_of, lengths, sessions
+from nicarbon.logs.names import interface, safe, step_name
 from nicarbon.logs.steps import Invocation, Log, Step
 from nicarbon.records import (
     IMPORTED,
@@ -76,7 +76,7 @@ def imported(logs: Sequence[Log], cpu: Cpu, *, alone: bool = False) -> Imported:
     subject = next((log.subject for log in logs if log.subject), "")
     executions, hidden_s = _executions(invocations)
     nodes, edges = _graph(invocations, subject)
-    workflow = _safe(invocations[0].command) if invocations else "log"
+    workflow = safe(invocations[0].command) if invocations else "log"
     wall_s = fsum(lengths(sessions(executions, 0.0)))
     pieces = [execution.piece for execution in executions]
     cpu_s = fsum(piece.cpu_s for piece in pieces)
@@ -113,17 +113,6 @@ def _of_gpu(logs: Iterable[Log]) -> str:
 # Nodes --------------------------------------------------------------------------------------
 
 
-def _safe(name: str, more: str = "") -> str:
-    """Make a name that a node may have: no dots, which part workflows, and no blanks.
-
-    Examples
-    --------
-    >>> _safe("Curv .H and .K"), _safe("WM/GM Contrast"), _safe("mri_nu_correct.mni")
-    ('Curv_H_and_K', 'WM_GM_Contrast', 'mri_nu_correct_mni')
-    """
-    return re.sub(rf"[^\w+{re.escape(more)}-]+", "_", name).strip("_ ")[:120] or "step"
-
-
 def placed(invocations: Iterable[Invocation]) -> list[Invocation]:
     """Put steps of known length and unknown place one after another, after all that have one."""
     found = list(invocations)
@@ -142,13 +131,12 @@ def placed(invocations: Iterable[Invocation]) -> list[Invocation]:
 
 def _step_name(invocation: Invocation, step: Step) -> str:
     if step.node:
-        return ".".join(_safe(part, "[]") for part in step.node.split(".") if part)[:500]
-    side = f"_{step.hemisphere}" if step.hemisphere else ""
-    return f"{_safe(invocation.command)}.{_safe(step.title)}{side}"
+        return ".".join(safe(part, "[]") for part in step.node.split(".") if part)[:500]
+    return step_name(invocation.command, step.title, step.hemisphere)
 
 
 def _node_name(step_name: str, program: str) -> str:
-    return f"{step_name}.{_safe(program)}" if program else step_name
+    return f"{step_name}.{safe(program)}" if program else step_name
 
 
 def _executions(invocations: Iterable[Invocation]) -> tuple[list[Execution], float]:
@@ -201,8 +189,8 @@ def _before(last: dict[str | None, list[str]], side: str | None) -> list[str]:
 
 def _nodes_of(invocation: Invocation, step: Step, subject: str) -> Iterator[Node]:
     name = _step_name(invocation, step)
-    iterables = (f"_subject_id_{_safe(subject)}",) if subject else ()
-    kind = step.interface or ("" if step.node else f"{invocation.command} step")
+    iterables = (f"_subject_id_{safe(subject)}",) if subject else ()
+    kind = step.interface or ("" if step.node else interface(invocation.command))
     programs = dict.fromkeys(c.program for c in step.commands if c.program)
     if not programs or any(not piece.program for piece in cut(step).pieces):
         workflow = name.rpartition(".")[0]

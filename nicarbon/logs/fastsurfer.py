@@ -32,7 +32,7 @@ from nicarbon.logs.steps import Command, Invocation, Log, Step, sentence
 
 SURFACES = "recon-surf.sh"
 _SIDED = re.compile(r"^(Creating surfaces) (lh|rh) - (.+)$")
-_DONE = "DONE"
+DONE = "DONE"
 
 
 class ReconSurf:
@@ -72,6 +72,18 @@ def subject_of(path: Path) -> str:
     """Return the subject's folder: ``<subject>/scripts/recon-surf.log``."""
     parent = path.resolve().parent
     return parent.parent.name if parent.name == "scripts" else ""
+
+
+def section_of(title: str) -> tuple[str, str | None]:
+    """Return what a banner's section is called, and its hemisphere.
+
+    Examples
+    --------
+    >>> section_of("Creating surfaces lh - fix"), section_of("Creating surfaces - ribbon")
+    (('Creating surfaces - fix', 'lh'), ('Creating surfaces - ribbon', None))
+    """
+    found = _SIDED.match(title)
+    return (f"{found[1]} - {found[3]}", found[2]) if found else (title, None)
 
 
 def _parts(found: list[Event]) -> Iterator[list[Event]]:
@@ -152,10 +164,8 @@ def _invocation(part: list[Event], clock: Clock) -> Invocation:
     lane, section = both, "starting up"
     for event in part:
         match event:
-            case Banner(title) if title != _DONE:
-                found = _SIDED.match(title)
-                side = found[2] if found else None
-                section = f"{found[1]} - {found[3]}" if found else title
+            case Banner(title) if title != DONE:
+                section, side = section_of(title)
                 lane = _lane(side, lane, both, sides, part, clock)
                 lane.begin(section)
             case Mark():

@@ -204,9 +204,9 @@ class _Reader:
         elif line.startswith("PIDs ("):
             yield Together()
         elif line.startswith("======"):
-            found = _BANNER.match(line)
-            if found:
-                yield Banner(found[1])
+            banner = read_banner(line)
+            if banner is not None:
+                yield banner
         else:
             yield from _told(line)
 
@@ -215,12 +215,9 @@ class _Reader:
         if hours:
             self._stated(number(hours[1]) * 3600.0)
             return
-        found = _MARK.match(line)
-        if found is None or _COUNTED.match(found[1]):
-            return
-        title, side, stamp = _split(found[1])
-        if stamp is not None and title:
-            yield Mark(title, side, stamp)
+        mark = read_mark(line)
+        if mark is not None:
+            yield mark
 
     def _pair(self, line: str) -> Iterator[Event]:
         stamp = read_date(line[10:].strip())
@@ -278,6 +275,30 @@ class _Reader:
             side[1] if side else None,
             int(threads[1]) if threads else None,
         )
+
+
+def read_mark(line: str) -> Mark | None:
+    """Return the step that ``#@# TITLE [lh|rh] DATE`` begins; None for what only looks so.
+
+    Examples
+    --------
+    >>> mark = read_mark("#@# Cortical Parc 2 lh Tue Jul 13 16:30:58 EDT 2021")
+    >>> mark.title, mark.hemisphere
+    ('Cortical Parc 2', 'lh')
+    >>> read_mark("#@# 1/1 sub-01 Tue Jul 13 16:30:58 EDT 2021") is None
+    True
+    """
+    found = _MARK.match(line)
+    if found is None or _COUNTED.match(found[1]):
+        return None
+    title, side, stamp = _split(found[1])
+    return Mark(title, side, stamp) if stamp is not None and title else None
+
+
+def read_banner(line: str) -> Banner | None:
+    """Return the section of recon-surf.sh that a line begins."""
+    found = _BANNER.match(line)
+    return Banner(found[1]) if found else None
 
 
 def _is_command(line: bytes) -> bool:

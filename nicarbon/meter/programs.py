@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ Key = tuple[int, int]
 _AGAIN_S = 5.0
 # Of a long line of arguments only the first words tell the program.
 _COMMAND_BYTES = 4096
+# A file of one hemisphere has it in its name (../surf/lh.orig), an option says it (-hemi rh).
+_SIDE = re.compile(rb"(?<![A-Za-z0-9])(lh|rh)(?![A-Za-z0-9])")
 
 
 class _Known(NamedTuple):
@@ -27,6 +30,7 @@ class _Known(NamedTuple):
     name: str
     sure: bool
     t_s: float
+    side: str | None
 
 
 class Programs:
@@ -42,6 +46,7 @@ class Programs:
         self._procfs = procfs
         self._known: dict[Key, _Known] = {}
         self._root: tuple[Key, bytes] | None = None
+        self._side: str | None = None  # Of the command line that was read last.
 
     def name(self, stat: Stat, root: Key) -> str | None:
         """Return the program of a process; None where nothing tells which script it executed.
@@ -69,8 +74,13 @@ class Programs:
         if name is None:  # It is ending: all that is left is the kernel's name.
             return known.name if known is not None else self._whole(stat.comm)
         sure = known is not None and known.name == name
-        self._known[key] = _Known(stat.comm, name, sure, now_s)
+        self._known[key] = _Known(stat.comm, name, sure, now_s, self._side)
         return name
+
+    def side(self, key: Key) -> str | None:
+        """Return the one hemisphere that the command line of a process names."""
+        known = self._known.get(key)
+        return known.side if known is not None else None
 
     def keep(self, living: set[Key]) -> None:
         """Forget all other processes."""
@@ -82,6 +92,8 @@ class Programs:
         command = self._command(stat.pid)
         if not command:
             return None
+        sides = set(_SIDE.findall(command))
+        self._side = sides.pop().decode() if len(sides) == 1 else None
         if self._root is None or self._root[0] != root:
             self._root = root, self._command(root[0])
         words = command.decode("utf-8", "replace").split("\0")

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from nicarbon.meter import host, profile, sensors
 from nicarbon.meter.ends import Ends
 from nicarbon.meter.gpu_use import GpuUse
+from nicarbon.meter.markers import Markers
 from nicarbon.meter.processes import ProcFS, Seen
 from nicarbon.meter.sensors import contract
 from nicarbon.meter.sightings import Sightings
@@ -113,7 +114,8 @@ class Sampler:
         self._began_ns = 0
         self._said: set[str] = set()
         self._driver_cpu_s: float | None = None
-        self._sightings = Sightings(self.procfs, self.clock.monotonic_ns)
+        self._markers = Markers(self.procfs, self.clock.monotonic_ns, self.say)
+        self._sightings = Sightings(self.procfs, self.clock.monotonic_ns, self._markers)
 
     def open(self) -> None:
         """Find the sensors and write the host record."""
@@ -180,6 +182,9 @@ class Sampler:
         if self._gpu_use:
             self._gpu_use.look(self.watch.owners)
             record["gpus"] = self._gpu_use.take()
+        markers = self._markers.take()
+        if markers:
+            record["markers"] = markers
         record["meter_cpu_s"] = self._own_cpu_s()
         self._write(record)
         for span in look.gone:
@@ -187,13 +192,19 @@ class Sampler:
         return record
 
     def sight(self) -> float:
-        """Look which programs run in the nodes; return the seconds until the next look."""
+        """Look which programs run in the nodes; return the seconds until the next look.
+
+        Where a step of a pipeline has begun a sample is taken, so that its energy and CPU time
+        are known up to that moment.
+        """
         before_s = time.thread_time()
         self.watch.follow()
         if self._gpu_use.is_due():
             self._gpu_use.look(self.watch.owners)
         trees = self.watch.trees()
         self._sightings.look(trees)
+        if self._markers.found():
+            self.sample()
         return self._sightings.wait_s(trees, time.thread_time() - before_s)
 
     def close(self, reason: str) -> None:
@@ -306,6 +317,8 @@ def _run(sampler: Sampler, ends: Ends, progress_mode: str | None) -> None:
         wait_s = min(due_s, sight_s) - now_s
         reason = ends.wait(wait_s if progress is None else min(wait_s, _PROGRESS_S))
         now_s = time.monotonic()
+        if reason is not None:
+            sampler.sight()  # What marked a step at the very end.
         if reason is not None or now_s >= due_s:
             record = sampler.sample() or record
         elif now_s >= sight_s:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from nicarbon.meter.markers import Markers
 from nicarbon.meter.processes import ProcFS
 from nicarbon.meter.procstat import Stat, parse_stat, read_file
 from nicarbon.meter.programs import Key, Programs
@@ -76,9 +77,12 @@ class _Sum:
     def __init__(self) -> None:
         self.n = 0
         self.programs: dict[str, list[float]] = {}
+        self.sides: dict[str, float] = {}
 
-    def add(self, look: dict[str, list[float]]) -> None:
-        """Add one look: newly met and counted CPU seconds by program."""
+    def add(self, look: dict[str, list[float]], sides: dict[str, float]) -> None:
+        """Add one look: newly met and counted CPU seconds by program, both by hemisphere."""
+        for side, cpu_s in sides.items():
+            self.sides[side] = self.sides.get(side, 0.0) + cpu_s
         self.n += any(met_s > 0 for met_s, _ in look.values())
         for name, (met_s, counted_s) in look.items():
             if met_s > 0 or counted_s > 0:
@@ -89,13 +93,16 @@ class _Sum:
 
     def record(self) -> dict[str, Any]:
         """Return it as `nicarbon.records.Sightings`."""
-        return {
+        found: dict[str, Any] = {
             "n": self.n,
             "programs": {
                 name: [int(n), round(met_s, 4), round(counted_s, 6)]
                 for name, (n, met_s, counted_s) in self.programs.items()
             },
         }
+        if self.sides:
+            found["sides"] = {side: round(cpu_s, 6) for side, cpu_s in self.sides.items()}
+        return found
 
 
 class Sightings:
@@ -107,12 +114,18 @@ class Sightings:
         The host's processes.
     monotonic_ns : callable, optional
         The time.
+    markers : Markers, optional
+        Is shown the processes of each tree that is looked at.
     """
 
     def __init__(
-        self, procfs: ProcFS, monotonic_ns: Callable[[], int] = time.monotonic_ns
+        self,
+        procfs: ProcFS,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        markers: Markers | None = None,
     ) -> None:
         self._procfs = procfs
+        self._markers = markers
         self._monotonic_ns = monotonic_ns
         self._programs = Programs(procfs)
         self._last: dict[int, _Last] = {}
@@ -127,6 +140,8 @@ class Sightings:
             last = self._last.get(tree.pid)
             if last is None or last.span != tree.span or self._monotonic_ns() >= last.due_ns:
                 self._look_at(tree, last)
+        if self._markers is not None:
+            self._markers.keep(tree.span for tree in trees)
         roots = {tree.pid for tree in trees}
         self._last = {pid: last for pid, last in self._last.items() if pid in roots}
         self._programs.keep({key for last in self._last.values() for key in last.cpu_s})
@@ -163,7 +178,10 @@ class Sightings:
         before = last if last is not None and last.span == tree.span else _Last(tree.span)
         here = _Last(tree.span)
         look: dict[str, list[float]] = {}
+        sides: dict[str, float] = {}
+        processes = []
         for stat, cpu_s in self._walk(tree, before, here, now_ns):
+            processes.append(stat)
             key = stat.pid, stat.starttime
             if stat.pid == tree.pid and key != root:
                 return
@@ -178,7 +196,12 @@ class Sightings:
                 found = look.setdefault(name, [0.0, 0.0])
                 found[0] += parts[0]
                 found[1] += parts[1]
-        self._sums.setdefault(tree.span, _Sum()).add(look)
+                side = self._programs.side(key)
+                if side is not None:
+                    sides[side] = sides.get(side, 0.0) + sum(parts)
+        self._sums.setdefault(tree.span, _Sum()).add(look, sides)
+        if self._markers is not None:
+            self._markers.look(tree.span, tree.began_ns, processes)
         young = now_ns - tree.began_ns < _FIRST_S * _NS_PER_S
         here.t_ns = now_ns
         here.due_ns = now_ns if young else now_ns + round(_SELDOM_S * _jitter() * _NS_PER_S)

@@ -15,6 +15,7 @@ from nicarbon.attribution import HostEnergy
 from nicarbon.checks import Check
 from nicarbon.earlier import Saved
 from nicarbon.flow import UNCLASSIFIED
+from nicarbon.marked import Marked
 from nicarbon.notes import count
 from nicarbon.printable import clean as clean
 from nicarbon.programs import Told
@@ -268,6 +269,34 @@ energy is with the wrong one. In 1 node none was seen at work (3 J)'
         nodes = count(told.n_not_seen, "node")
         line += f". In {nodes} none was seen at work ({format_energy(told.not_seen_j)})"
     return line
+
+
+def marked_line(marked: Marked) -> str:
+    """Say how surely steps are told apart, and whether two counts of them agree.
+
+    Examples
+    --------
+    >>> marked_line(Marked(0.028, 0.049, 0.012, 0.02, {}, ()))
+    'Steps are told apart by the markers that tools wrote into their logs: at most 2.8 % of the \
+energy is with the wrong one. Counted by the programs that were seen meanwhile (of these at most \
+4.9 % has a wrong name), 1.2 % of the CPU time is in other steps; their errors allow for 2.0 %'
+    """
+    line = (
+        "Steps are told apart by the markers that tools wrote into their logs: "
+        f"at most {percent(marked.error)} of the energy is with the wrong one"
+    )
+    if marked.apart is None or marked.apart_error is None:
+        return line
+    names = (
+        ""
+        if marked.programs_error is None
+        else (f" (of these at most {percent(marked.programs_error)} has a wrong name)")
+    )
+    return (
+        f"{line}. Counted by the programs that were seen meanwhile{names}, "
+        f"{percent(marked.apart)} of the CPU time is in other steps; their errors allow for "
+        f"{percent(marked.apart_error)}"
+    )
 
 
 def unclassified(summary: Summary) -> list[str]:

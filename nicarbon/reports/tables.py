@@ -46,13 +46,17 @@ def document(summary: Summary) -> dict[str, Any]:
         "by": summary.by,
         "coverage": summary.coverage,
         "rows": [
-            msgspec.structs.asdict(row) | _detail(summary, row.name) | _programs(summary, row.name)
+            msgspec.structs.asdict(row)
+            | _detail(summary, row.name)
+            | _programs(summary, row.name)
+            | _step(summary, row.name)
             for row in summary.rows
         ],
         "total": msgspec.structs.asdict(summary.total),
         "cache": _cache(summary),
         "queue": None if summary.queue is None else msgspec.structs.asdict(summary.queue),
         "programs": None if summary.told is None else msgspec.structs.asdict(summary.told),
+        "steps": _steps(summary),
     }
 
 
@@ -75,6 +79,28 @@ def _programs(summary: Summary, name: str) -> dict[str, Any]:
     if summary.by != "node":
         return {}
     return {"programs": [msgspec.structs.asdict(row) for row in summary.programs.get(name, ())]}
+
+
+def _step(summary: Summary, name: str) -> dict[str, Any]:
+    """Return a step's stage and its two counts; nothing for other rows."""
+    if summary.by != "step":
+        return {}
+    step = summary.marked.steps.get(name) if summary.marked is not None else None
+    return {
+        "stage": summary.stages.get(name),
+        "hemisphere": None if step is None else step.hemisphere,
+        "seen_cpu_s": None if step is None else step.seen_cpu_s,
+        "error_cpu_s": None if step is None else step.error_cpu_s,
+    }
+
+
+def _steps(summary: Summary) -> dict[str, Any] | None:
+    """Return how surely steps are told apart; None where none was marked."""
+    found = summary.marked
+    if found is None:
+        return None
+    keys = ("error", "programs_error", "apart", "apart_error", "disagree")
+    return {"n": len(found.steps)} | {key: getattr(found, key) for key in keys}
 
 
 def _host(host: HostEnergy, label: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from nicarbon.reports.cells import (
     clean,
     format_energy_of,
     format_range,
+    marked_line,
     pricing_command,
     row_cells,
     saved_line,
@@ -129,6 +130,8 @@ def _show(console: Console, summary: Summary, narrow: bool) -> None:
         console.print(Text(saved_line(summary.saved)))
     if summary.told is not None and summary.by == "program":
         console.print(Text(told_line(summary.told)))
+    if summary.marked is not None and summary.by == "step":
+        console.print(Text(marked_line(summary.marked)))
     if summary.queue is not None:
         console.print(Text(clean(queue_line(summary.queue))))
     if summary.price is not None:
@@ -261,7 +264,8 @@ def _next(summaries: Sequence[Summary], command: str) -> Text:
     """Name the next useful command: the nodes of what is shown, or a table of them."""
     paths = " ".join(shlex.quote(summary.path) for summary in summaries[:1])
     by = summaries[0].by
-    steps = ["stage", "node", *(["program"] if summaries[0].told else [])]
+    inside = [("step", summaries[0].marked), ("program", summaries[0].told)]
+    steps = ["stage", "node", *(step for step, is_known in inside if is_known)]
     deeper = f"--by {by} --format tsv"
     if by in steps[:-1]:
         deeper = f"--by {steps[steps.index(by) + 1]}"

@@ -76,6 +76,7 @@ TOP = [
     "cache",
     "queue",
     "programs",
+    "steps",
 ]
 
 

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When the steps inside a node ran, by the markers that its tools wrote while it was metered.
+
+The markers go through the readers of logs, with the instants at which they were found instead of
+the dates in them: a metered run and an imported log of the same pipeline name the same steps.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from math import sqrt
+
+import msgspec
+
+from nicarbon.logs.dates import Stamp
+from nicarbon.logs.fastsurfer import DONE, SURFACES, section_of
+from nicarbon.logs.freesurfer import STARTING, assembled
+from nicarbon.logs.freesurfer_marks import (
+    End,
+    Event,
+    Header,
+    Mark,
+    Together,
+    read_banner,
+    read_mark,
+)
+from nicarbon.logs.names import step_name
+from nicarbon.logs.steps import Step
+from nicarbon.records import Marker, SampleFile
+from nicarbon.units import NS_PER_S
+
+RECON_ALL = "recon-all"
+_ENDS = {"finished without error at": "ran", "exited with ERRORS at": "failed"}
+
+
+class Timed(msgspec.Struct, frozen=True):
+    """A step of a node, and when it ran.
+
+    Attributes
+    ----------
+    name : str
+        As an imported log's step is called: see `nicarbon.logs.names.step_name`.
+    command, title, hemisphere : str, str, str or None
+        What it is a step of, its name there, and ``lh`` or ``rh``.
+    start_ns, end_ns : int
+        Between which instants, by the monotonic clock.
+    outcome : str
+        ``ran``, ``failed`` or ``killed``.
+    """
+
+    name: str
+    command: str
+    title: str
+    hemisphere: str | None
+    start_ns: int
+    end_ns: int
+    outcome: str = "ran"
+
+
+class Course(msgspec.Struct, frozen=True):
+    """The steps of one execution.
+
+    Attributes
+    ----------
+    steps : tuple of Timed
+        In the order of their beginnings; those of two hemispheres may overlap.
+    within : dict
+        By each instant at which a step begins or ends: after which one and before which one that
+        was in truth, and how unsure it is where in between, as a part of that of one that may as
+        well be anywhere there.
+    """
+
+    steps: tuple[Timed, ...]
+    within: dict[int, tuple[int, int, float]]
+
+
+def markers_of(sample_files: Iterable[SampleFile]) -> dict[str, tuple[Marker, ...]]:
+    """Return the markers of each execution by its span; of several samplers the one with most."""
+    best: dict[str, tuple[Marker, ...]] = {}
+    for file in sample_files:
+        of_file: dict[str, list[Marker]] = defaultdict(list)
+        for sample in file.samples:
+            for span, markers in sample.markers.items():
+                of_file[span] += markers
+        for span, found in of_file.items():
+            if len(found) > len(best.get(span, ())):
+                best[span] = tuple(found)
+    return best
+
+
+def course(markers: Sequence[Marker], first_ns: int, last_ns: int, outcome: str) -> Course | None:
+    """Return the steps of an execution; None where no marker tells any.
+
+    Parameters
+    ----------
+    markers : sequence of Marker
+        In the order in which they were found.
+    first_ns, last_ns : int
+        When the execution began and ended: a step that was open then ended with it.
+    outcome : str
+        Its outcome, which is that of a step that was open.
+    """
+    by_tool: dict[str, list[Marker]] = defaultdict(list)
+    for marker in markers:
+        by_tool[marker.tool].append(marker)
+    within: dict[int, tuple[int, int, float]] = {}
+    steps: list[Timed] = []
+    for of_tool in by_tool.values():
+        steps += _Tool(of_tool, first_ns, last_ns, outcome, within).steps()
+    kept = sorted((s for s in steps if s.end_ns > s.start_ns), key=lambda s: (s.start_ns, s.name))
+    if not any(step.title != STARTING for step in kept):
+        return None
+    return Course(tuple(kept), within)
+
+
+class _Tool:
+    """What one tool marked."""
+
+    def __init__(
+        self,
+        markers: Sequence[Marker],
+        first_ns: int,
+        last_ns: int,
+        outcome: str,
+        within: dict[int, tuple[int, int, float]],
+    ) -> None:
+        self._markers = markers
+        self._first_ns, self._last_ns = first_ns, last_ns
+        self._outcome = outcome if outcome in ("failed", "killed", "running") else "killed"
+        self._within = within
+        self._instants = self._spread()
+        seen = next((i for i, m in enumerate(markers) if m.source == "seen"), 0)
+        self._begun = self._instants[seen]
+        gone = next((i for i, m in enumerate(markers) if m.source == "gone"), None)
+        self._gone = last_ns if gone is None else self._instants[gone]
+
+    def steps(self) -> list[Timed]:
+        """Return its steps."""
+        whole = self._markers[0].tool.rpartition(" ")[0]
+        if whole == RECON_ALL:
+            return self._recon_all(RECON_ALL)
+        steps = [step for step in self._recon_all(SURFACES) if step.title != STARTING]
+        return steps + [rest for section in self._sections() for rest in _without(section, steps)]
+
+    def _spread(self) -> list[int]:
+        """Return when each marker was written, as far as it is known.
+
+        Of n that one look found, each is as likely anywhere since the look before: in their
+        order they are expected at 1/(n + 1), 2/(n + 1) ... of that time, the k-th of them with
+        the variance k (n + 1 - k) / ((n + 1)^2 (n + 2)) of a beta distribution.
+        """
+        groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for i, marker in enumerate(self._markers):
+            since_ns = min(max(marker.since_monotonic_ns, self._first_ns), self._last_ns)
+            t_ns = min(max(marker.t_monotonic_ns, since_ns), self._last_ns)
+            groups[since_ns, t_ns].append(i)
+        instants = [0] * len(self._markers)
+        for (since_ns, t_ns), together in groups.items():
+            for k, i in enumerate(together, 1):
+                at_ns = since_ns + (t_ns - since_ns) * k // (len(together) + 1)
+                instants[i] = at_ns
+                if self._first_ns < at_ns < self._last_ns:
+                    n = len(together)
+                    variance = k * (n + 1 - k) / ((n + 1) ** 2 * (n + 2))
+                    self._within[at_ns] = since_ns, t_ns, sqrt(12 * variance)
+        return instants
+
+    def _recon_all(self, command: str) -> list[Timed]:
+        """Return the steps of the recon-all that it is, or of those that it calls."""
+        found: list[Event] = [Header(self._stamp(self._begun))] if command == RECON_ALL else []
+        before: tuple[Marker, Mark] | None = None
+        for marker, at_ns in zip(self._markers, self._instants, strict=True):
+            if marker.source != RECON_ALL:
+                continue
+            event = _event(marker.text, self._stamp(at_ns))
+            if event is None or (isinstance(event, Header) and len(found) == 1):
+                continue  # The first header of a tool that was seen to begin is its own.
+            if not isinstance(event, Mark):
+                found.append(event)
+            elif before is not None and _at_once(*before, marker, event):
+                found += [msgspec.structs.replace(event, stamp=before[1].stamp), Together()]
+            else:
+                found.append(event)
+            before = (marker, event) if isinstance(event, Mark) else None
+        log = assembled(RECON_ALL, found, [])
+        return [
+            self._timed(command, step, invocation.outcome)
+            for invocation in log.invocations
+            for step in invocation.steps
+        ]
+
+    def _stamp(self, t_ns: int) -> Stamp:
+        # From the execution's start: a day's nanoseconds need all digits of a float.
+        return Stamp((t_ns - self._first_ns) / NS_PER_S)
+
+    def _timed(self, command: str, step: Step, outcome: str) -> Timed:
+        start_ns = self._instant(step.start_s, self._first_ns)
+        is_open = step.end_s is None
+        end_ns = self._gone if is_open else self._instant(step.end_s, self._gone)
+        return Timed(
+            name=step_name(command, step.title, step.hemisphere),
+            command=command,
+            title=step.title,
+            hemisphere=step.hemisphere,
+            start_ns=start_ns,
+            end_ns=end_ns,
+            outcome=self._outcome if is_open and outcome == "killed" else step.outcome,
+        )
+
+    def _instant(self, seconds: float | None, otherwise_ns: int) -> int:
+        """Return the instant that a time of `_stamp` stands for, to the nanosecond."""
+        if seconds is None:
+            return otherwise_ns
+        near_ns = self._first_ns + round(seconds * NS_PER_S)
+        return next((t for t in (near_ns, near_ns - 1, near_ns + 1) if t in self._within), near_ns)
+
+    def _sections(self) -> list[Timed]:
+        """Return the sections of recon-surf.sh, each until the next one begins."""
+        begins: list[tuple[str, str | None, int]] = [("starting up", None, self._begun)]
+        end_ns, outcome = self._gone, "killed"
+        for marker, at_ns in zip(self._markers, self._instants, strict=True):
+            if marker.source != "recon-surf":
+                continue
+            banner = read_banner(marker.text)
+            word = next((how for end, how in _ENDS.items() if end in marker.text), None)
+            if banner is not None and banner.title != DONE:
+                begins.append((*section_of(banner.title), at_ns))
+            elif word is not None:
+                end_ns, outcome = at_ns, word
+        ends = [*(at_ns for _, _, at_ns in begins[1:]), end_ns]
+        last = len(begins) - 1
+        return [
+            Timed(
+                step_name(SURFACES, title, side),
+                SURFACES,
+                title,
+                side,
+                at_ns,
+                until_ns,
+                (outcome if outcome != "killed" else self._outcome) if i == last else "ran",
+            )
+            for i, ((title, side, at_ns), until_ns) in enumerate(zip(begins, ends, strict=True))
+        ]
+
+
+def _event(text: str, stamp: Stamp) -> Event | None:
+    """Read what a marker says, with the instant at which it was found."""
+    if text.startswith("#@# "):
+        mark = read_mark(text)
+        return None if mark is None else Mark(mark.title, mark.hemisphere, stamp)
+    if text.startswith("PIDs ("):
+        return Together()
+    for words, outcome in _ENDS.items():
+        if text.endswith(words):
+            return End(stamp, outcome)
+    return Header(stamp) if text.startswith(("subjid", "status file")) else None
+
+
+def _at_once(marker: Marker, mark: Mark, after: Marker, mark_after: Mark) -> bool:
+    """Tell whether a step began together with the other hemisphere's."""
+    return (
+        marker.t_monotonic_ns == after.t_monotonic_ns
+        and mark.title == mark_after.title
+        and (mark.hemisphere, mark_after.hemisphere) == ("lh", "rh")
+    )
+
+
+def _without(section: Timed, steps: Iterable[Timed]) -> list[Timed]:
+    """Return the parts of a section in which none of the steps inside it ran."""
+    left = [section]
+    for step in steps:
+        left = [
+            msgspec.structs.replace(part, start_ns=start_ns, end_ns=end_ns)
+            for part in left
+            for start_ns, end_ns in (
+                (part.start_ns, min(part.end_ns, step.start_ns)),
+                (max(part.start_ns, step.end_ns), part.end_ns),
+            )
+            if end_ns > start_ns
+        ]
+    return left

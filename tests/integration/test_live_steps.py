@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Steps of a recon-all while it is metered, against its own log and against its programs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from math import fsum, hypot
+
+import pytest
+from surfer_stand_in import install
+
+from nicarbon.logs.formats import read_log
+from nicarbon.logs.names import step_name
+from nicarbon.run import Run
+
+
+@pytest.fixture
+def metered(tmp_path, environment):
+    """Meter a command that finds FreeSurfer's stand-ins; return the run and what was said."""
+    head = tmp_path / "head.nii.gz"
+    head.write_bytes(b"no image")
+
+    def run(scale, *words, code=0, name="run", **env):
+        home = tmp_path / "freesurfer"
+        if not home.exists():
+            run.freesurfer = install(home)
+        command = [sys.executable, "-m", "nicarbon", "run", "-o", name, "--"]
+        done = subprocess.run(
+            [*command, *words],
+            cwd=tmp_path,
+            env=environment(**run.freesurfer.env | {"STAND_IN_SCALE": str(scale)} | env),
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == code, done.stderr
+        return Run.open(tmp_path / name), done.stderr
+
+    run.recon = ("recon-all", "-s", "bert", "-i", str(head))
+    return run
+
+
+def test_a_whole_run_is_cut_at_its_markers(metered):
+    run, _ = metered(2e-4, *metered.recon, "-all", "-parallel", "-threads", "2")
+    (span,) = run.attribution.spans
+    rows = {row.name: row for row in run.summary("step").rows}
+    # The same words as those of the log that it left.
+    log = read_log(metered.freesurfer.subjects / "bert" / "scripts" / "recon-all.log")
+    titles = {step_name("recon-all", step.title, step.hemisphere) for step in log.steps()}
+    assert titles <= rows.keys() <= titles | {"no step", "recon-all.starting_up"}
+    # Nothing is lost, nothing is counted twice.
+    assert fsum(row.energy_j for row in rows.values()) == pytest.approx(span.energy_j, rel=1e-9)
+    assert fsum(row.cpu_s for row in rows.values()) == pytest.approx(span.cpu_s, rel=1e-9)
+    # What runs in one step only: the marker's count and the programs' count are the same.
+    by_program = {program.name: program for program in span.split.programs}
+    for program, step in (("mri_ca_register", "CA_Reg"), ("mri_ca_label", "SubCort_Seg")):
+        part = next(p for p in span.steps.parts if p.name == f"recon-all.{step}")
+        seen = by_program[program]
+        error = hypot(span.split.sigma(seen.n), span.steps.sigma([part.name]))
+        # fs_time, tee and the shell belong to the step as well.
+        assert seen.energy_share == pytest.approx(part.energy_share, abs=3 * error + 0.03)
+    found = run.summary("step").marked
+    assert found.disagree == ()
+    assert found.error < 0.5
+    assert found.apart <= 3 * found.apart_error
+    # Nobody is named.
+    for path in run.path.iterdir():
+        assert b"bert" not in path.read_bytes()
+
+
+def test_a_step_that_fails_is_the_one_that_failed(metered):
+    fails = {"STAND_IN_FAIL": "Skull Stripping"}
+    run, _ = metered(5e-4, *metered.recon, "-autorecon1", code=1, **fails)
+    rows = {row.name: row.n_failed for row in run.summary("step").rows}
+    assert rows["recon-all.Skull_Stripping"] == 1
+    assert sum(rows.values()) == 1
+
+
+def test_a_run_that_is_resumed_is_not_mixed_up_with_the_one_before(metered):
+    metered(2e-5, *metered.recon, "-autorecon1")
+    run, _ = metered(2e-4, "recon-all", "-s", "bert", "-autorecon2-volonly", name="again")
+    names = {row.name for row in run.summary("step").rows}
+    assert "recon-all.CA_Reg" in names
+    assert "recon-all.MotionCor" not in names
+    document = json.loads(
+        subprocess.run(
+            [sys.executable, "-m", "nicarbon", "summary", "again", "--by", "step",
+             "--format", "json"],
+            cwd=run.path.parent, capture_output=True, text=True, check=True,
+        ).stdout
+    )  # fmt: skip
+    stages = {row["name"]: row["stage"] for row in document["rows"]}
+    assert stages["recon-all.CA_Reg"] == "registration"
+    assert stages["no step"] is None
+    assert document["steps"]["disagree"] == []
+
+
+def test_a_log_that_is_none_costs_the_steps_and_nothing_else(metered, tmp_path):
+    # In both logs' places folders, which nobody can read lines from.
+    script = tmp_path / "recon-all"
+    script.write_text(
+        "#!/bin/sh\nmkdir -p $SUBJECTS_DIR/bert/scripts/recon-all.log "
+        "$SUBJECTS_DIR/bert/scripts/recon-all-status.log\nsleep 0.5\n"
+    )
+    script.chmod(0o755)
+    run, said = metered(2e-5, str(script), "-s", "bert", "-all")
+    assert run.summary("step").marked is None
+    assert said.count("can't be followed") == 1
+    assert run.summary().total.energy_j is not None
