@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -106,6 +107,21 @@ def run_workflow(workflow: Any, args: argparse.Namespace, n_procs: int) -> None:
     workflow.run(plugin=args.plugin, plugin_args=plugin_args)
 
 
+def failure(error: RuntimeError) -> str:
+    r"""Return in one line which node failed and why, of what nipype raised.
+
+    Examples
+    --------
+    >>> failure(RuntimeError("... executing Node fill.\nCmdline: mri_fill\nIOError: disk full"))
+    'node fill failed: IOError: disk full'
+    """
+    # of several failures nipype raises that there were several, and the first as its cause
+    text = str(error.__cause__ or error).strip()
+    reason = text.splitlines()[-1].strip() if text else type(error).__name__
+    node = re.search(r"executing Node (\S+?)\.?$", text, flags=re.MULTILINE)
+    return f"node {node[1]} failed: {reason}" if node else reason
+
+
 def run_and_say(
     parser: argparse.ArgumentParser,
     args: argparse.Namespace,
@@ -129,8 +145,8 @@ def run_and_say(
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
     except RuntimeError as error:  # what nipype raises once a node has failed
-        reason = str(error).strip().splitlines()[-1].strip()
-        print(f"{parser.prog}: {reason}\nSee crash-*.txt in {args.work_dir}", file=sys.stderr)
+        print(f"{parser.prog}: {failure(error)}", file=sys.stderr)
+        print(f"See crash-*.txt in {args.work_dir}", file=sys.stderr)
         return 1
     print(f"Done in {time.monotonic() - started:.0f} s: {results}")
     return 0

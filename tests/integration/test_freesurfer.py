@@ -65,6 +65,7 @@ def runs(site):
     """Two runs: the first one fails in the middle of the right hemisphere, the second goes on."""
     options = ("--openmp", "2", "--parallel")
     said = site(*options, run_dir="first", code=1, STAND_IN_FAIL="WhiteSurfs rh")
+    assert "freesurfer.py: node autorecon_surfs_rh failed: RuntimeError: subprocess" in said
     assert "See crash-*.txt in freesurfer-work" in said
     site(*options, "--resume", run_dir="second")
     return Run.open(site.folder / "first"), Run.open(site.folder / "second")
