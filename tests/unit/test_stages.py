@@ -121,3 +121,19 @@ def test_the_users_own_stage_wins(rules):
 def test_whole_programs_are_marked(rules):
     nodes = (Node("recon-all", program="recon-all"), Node("bet", program="bet"))
     assert rules.wholes(Graph("", "", nodes, ())) == ("recon-all",)
+
+
+def test_task_classes_of_pydra_have_the_stages_of_nipypes_interfaces():
+    # The task classes of pydra-tasks-freesurfer 0.3.1, -fsl 0.3.4, -ants 0.2.2 and -fastsurfer 0.2.2,
+    # with their executables; the stages were gone through by hand.
+    lines = Path(__file__).with_name("pydra_stages.tsv").read_text().splitlines()[1:]
+    rules = StageRules.load()
+    wrong = []
+    for line in lines:
+        interface, program, stage = line.split("\t")
+        node = Node("main/sub[0]/node", "main.sub", interface, program)
+        rule = rules.rule_of(node)
+        if rule is None or rule.stage != stage:
+            wrong.append((interface, rule and rule.stage, stage))
+    assert wrong == []
+    assert len(lines) == 229
