@@ -314,6 +314,8 @@ class Start(msgspec.Struct, frozen=True, tag="start", tag_field="kind"):
         Whether a task clock counts it beside rusage.
     cpu_base_s : float
         CPU seconds of the process tree at this moment (own, reaped and living children).
+    container : str or None
+        Where the CPU time of its container is read while it runs.
     """
 
     span: str
@@ -325,6 +327,7 @@ class Start(msgspec.Struct, frozen=True, tag="start", tag_field="kind"):
     map_node: str | None = None
     index: int | None = None
     perf: bool = True
+    container: str | None = None
 
 
 class End(msgspec.Struct, frozen=True, tag="end", tag_field="kind"):
@@ -347,6 +350,9 @@ class End(msgspec.Struct, frozen=True, tag="end", tag_field="kind"):
         CPU seconds by rusage, where there are two counts.
     cpu_perf_s : float or None
         CPU seconds by the task clock, where there is one.
+    cpu_container_s : float or None
+        The part of `cpu_s` that a container used which is not below the node's process, as its
+        cgroup said last.
     cpu_incomplete : str or None
         Why CPU seconds may be missing.
     error : str or None
@@ -365,6 +371,7 @@ class End(msgspec.Struct, frozen=True, tag="end", tag_field="kind"):
     cpu_source: str = "rusage"
     cpu_rusage_s: float | None = None
     cpu_perf_s: float | None = None
+    cpu_container_s: float | None = None
     cpu_incomplete: str | None = None
     error: str | None = None
     inputs_hash: str | None = None

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import sys
 import typing
+from copy import copy
 from typing import Any, NamedTuple
 
-from nicarbon.meter import SCHEMA_VERSION, span
+from nicarbon.meter import SCHEMA_VERSION, containers, span
 from nicarbon.meter.job import joined
 from nicarbon.meter.messages import fail
 from nicarbon.meter.recorder import RunContext
@@ -145,6 +146,7 @@ class Runtime:
         self._context: RunContext | None = None
         self._span: Any = None
         self._handled: BaseException | None = None
+        self._contained: Contained | None = None
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name in ("inner", "ticket", "expanded", "began"):
@@ -160,7 +162,7 @@ class Runtime:
         returned = self.inner.pre_run_task(job)
         self.began = True
         if not self.ticket.is_workflow:
-            self._begin()
+            self._begin(job)
         return returned
 
     def post_run_task(self, job: Any, result: Any) -> Any:
@@ -173,15 +175,21 @@ class Runtime:
                 self._end(job, result)
         except Exception as error:
             fail(error)
+        if self._contained is not None:
+            self._contained.forget(job)
         return self.inner.post_run_task(job, result)
 
-    def _begin(self) -> None:
+    def _begin(self, job: Any) -> None:
         ticket = self.ticket
         # One that is being handled already is no failure of this job.
         self._handled = sys.exc_info()[1]
         self._context = joined(ticket.context, ticket.node, ticket.submitted_in)
         if self._context is not None:
-            self._span = span.begin(self._context, ticket.node, ticket.map_node, ticket.number)
+            if runs_below_a_daemon(job):
+                self._contained = Contained(job)
+            container = self._contained.folder if self._contained else None
+            place = ticket.map_node, ticket.number
+            self._span = span.begin(self._context, ticket.node, *place, container)
 
     def _end(self, job: Any, result: Any) -> None:
         error = sys.exc_info()[1]
@@ -190,6 +198,46 @@ class Runtime:
         name = type(error).__name__ if failed else None
         assert self._context is not None
         span.end(self._context, self._span, outcome, name, checksum(job))
+
+
+class Contained:
+    """The container of a job that a daemon runs, found again by the id that it is given.
+
+    Attributes
+    ----------
+    folder : str
+        Where its CPU time is read; empty where that failed.
+    """
+
+    def __init__(self, job: Any) -> None:
+        self.folder = ""
+        self._environment = job.environment
+        try:
+            self.folder = containers.expect()
+            # What the environment runs the container with enters no checksum.
+            environment = copy(job.environment)
+            words = ["--cidfile", containers.id_file(self.folder)]
+            environment.xargs = [*environment.xargs, *words]
+            job.environment = environment
+        except Exception as error:
+            fail(error)
+
+    def forget(self, job: Any) -> None:
+        """Give the job its own environment back, before pydra writes it to the cache."""
+        job.environment = self._environment
+        try:
+            if self.folder:
+                containers.forget(self.folder)
+        except Exception as error:
+            fail(error)
+
+
+def runs_below_a_daemon(job: Any) -> bool:
+    """Tell whether a job's processes will not be below this one: Docker's are its daemon's."""
+    environment = getattr(job, "environment", None)
+    kinds = {kind.__name__ for kind in type(environment).__mro__}
+    asked = getattr(environment, "xargs", None)
+    return "Docker" in kinds and isinstance(asked, list) and "--cidfile" not in asked
 
 
 def arrived(hooks: Any, context: Any, *rest: Any) -> Transport:

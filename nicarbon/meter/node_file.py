@@ -30,6 +30,8 @@ class OpenSpan(NamedTuple):
         Whether a task clock counts it, which misses no child.
     began_ns : int
         When it began.
+    container : str or None
+        Where the CPU time of its container is read, see `nicarbon.meter.containers`.
     """
 
     span: str
@@ -38,6 +40,7 @@ class OpenSpan(NamedTuple):
     cpu_base_s: float
     perf: bool = True
     began_ns: int = 0
+    container: str | None = None
 
 
 class Worked(NamedTuple):
@@ -186,6 +189,7 @@ class NodeFile:
                 base_s,
                 record.get("perf", True),
                 int(record.get("t_monotonic_ns", 0)),
+                record.get("container"),
             )
         elif kind == "end":
             began = self.open.pop(record["span"], None)

@@ -14,7 +14,7 @@ import threading
 import time
 from typing import Any, NamedTuple
 
-from nicarbon.meter import SCHEMA_VERSION, subreaper
+from nicarbon.meter import SCHEMA_VERSION, containers, subreaper
 from nicarbon.meter.census import Census, difference_s, new_peak_bytes, take
 from nicarbon.meter.cputime import TaskClock, TaskClocks, choose, sigchld_ignored
 from nicarbon.meter.messages import fail
@@ -46,13 +46,23 @@ class RunContext(NamedTuple):
 class Span:
     """One node execution that began in this process; ended by `Meter.end`."""
 
-    __slots__ = ("before", "clock", "name", "shared", "sigchld_ignored", "thread", "thread_s")
+    __slots__ = (
+        "before",
+        "clock",
+        "container",
+        "name",
+        "shared",
+        "sigchld_ignored",
+        "thread",
+        "thread_s",
+    )
 
     def __init__(self, name: str, before: Census, clock: TaskClock | None, thread: int) -> None:
         self.name = name
         self.before = before
         self.clock = clock
         self.thread = thread
+        self.container: str | None = None
         self.shared = False
         self.sigchld_ignored = sigchld_ignored()
         # Each system call counts: a node may take a millisecond.
@@ -86,7 +96,13 @@ class Meter:
         # Children from before the first node may have been born into another session.
         self._elders = self.census().children
 
-    def begin(self, node: str, map_node: str | None = None, index: int | None = None) -> Span:
+    def begin(
+        self,
+        node: str,
+        map_node: str | None = None,
+        index: int | None = None,
+        container: str | None = None,
+    ) -> Span:
         """Record that a node begins.
 
         Parameters
@@ -97,12 +113,16 @@ class Meter:
             The MapNode that it is an element of.
         index : int, optional
             Its index in there.
+        container : str, optional
+            Where the CPU time of the container is read that it runs in, and that is not below
+            this process: a folder of `nicarbon.meter.containers`; empty where it is not read.
         """
         with self._lock:
             if not self._open:
                 subreaper.switch(True)
             try:
                 span = self._new_span()
+                span.container = container
             except BaseException:
                 self._leave_orphans()
                 raise
@@ -153,6 +173,8 @@ class Meter:
             try:
                 after = self.census()
                 record.update(self._cpu(span, after))
+                if span.container is not None:
+                    record.update(_with_container(record, span.container))
                 peak_bytes = None if span.shared else new_peak_bytes(span.before, after)
                 if peak_bytes is not None:
                     record["peak_memory_bytes"] = peak_bytes
@@ -266,6 +288,15 @@ class Meter:
         }
 
 
+def _with_container(record: dict[str, Any], folder: str) -> dict[str, Any]:
+    """Add what a node's container used, or say that it is not known."""
+    cpu_s = containers.used_s(folder) if folder else None
+    if cpu_s is not None:
+        return {"cpu_s": round(record["cpu_s"] + cpu_s, 6), "cpu_container_s": cpu_s}
+    reasons = (record.get("cpu_incomplete"), "the CPU time of its container is not seen")
+    return {"cpu_incomplete": "; ".join(reason for reason in reasons if reason)}
+
+
 def driver_above(proc: ProcFS, driver: str) -> str | None:
     """Return a driver's key if this process is it or below it, else None."""
     pid = os.getpid()
@@ -294,6 +325,8 @@ def _start_record(
         record["perf"] = False
     if parent is not None:
         record["parent"] = parent
+    if span.container:
+        record["container"] = span.container
     if map_node is not None:
         record["map_node"] = map_node
         record["index"] = index

@@ -25,11 +25,15 @@ def meter_of(context: RunContext) -> Meter:
 
 
 def begin(
-    context: RunContext, node: str, map_node: str | None = None, index: int | None = None
+    context: RunContext,
+    node: str,
+    map_node: str | None = None,
+    index: int | None = None,
+    container: str | None = None,
 ) -> Span | None:
     """Record that a node begins in this process; None if that failed. Never raises."""
     try:
-        return meter_of(context).begin(node, map_node, index)
+        return meter_of(context).begin(node, map_node, index, container)
     except Exception as error:
         fail(error)
         return None

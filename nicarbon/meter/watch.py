@@ -12,6 +12,7 @@ import os
 import time
 from typing import NamedTuple
 
+from nicarbon.meter import containers
 from nicarbon.meter.memory import Peaks
 from nicarbon.meter.node_file import (
     NodeFile,
@@ -187,7 +188,8 @@ class NodeWatch:
         self._peaks.look(file.open, file.pid, exclude, known)
         tree_cpu_s = self._procfs.tree_cpu_s(file.pid, exclude, known)
         for span in file.open.values():
-            cpu_s = max(round(tree_cpu_s - span.cpu_base_s, 6), 0.0)
+            beside_s = containers.used_s(span.container) if span.container else None
+            cpu_s = max(round(tree_cpu_s - span.cpu_base_s + (beside_s or 0.0), 6), 0.0)
             self._cpu_s[span.span] = max(cpu_s, self._cpu_s.get(span.span, 0.0))
 
     def _losing(self, file: NodeFile, exclude: set[int]) -> list[str]:

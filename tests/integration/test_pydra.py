@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -184,6 +186,26 @@ def test_hooks_and_audits_of_the_user(submit, tmp_path):
     assert {f"hook {name}" for name in hooks} < {*done.ran}
     messages = [list((tmp_path / base / "messages").iterdir()) for base in ("plain", "work")]
     assert len(messages[0]) == len(messages[1]) > 0
+
+
+def test_a_docker_task_whose_container_is_not_seen_says_so(submit, tmp_path):
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    program = Path(__file__).parents[1] / "support" / "docker_stand_in.py"
+    docker.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{program}' \"$@\"\n")
+    docker.chmod(0o755)
+    on = {"task": "copy", "worker": "cf", "options": {"n_procs": 1}, "docker": True}
+    plain, metered = submit(
+        {**on, "base": "plain"},
+        {**on, "run_dir": "run"},
+        env={"PATH": f"{docker.parent}{os.pathsep}{os.environ['PATH']}"},
+    ).steps
+    assert plain.errored is metered.errored is False
+    assert metered.outputs == plain.outputs
+    assert metered.files == plain.files
+    (span,) = nicarbon.open(tmp_path / "run").attribution.spans
+    assert (span.node, span.outcome) == ("main", "ran")
+    assert span.cpu_incomplete == "the CPU time of its container is not seen"
 
 
 def test_a_run_folder_that_cannot_be_made_stops_nothing(submit, tmp_path):

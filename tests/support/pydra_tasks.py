@@ -152,6 +152,11 @@ def Nesting(x: int, cache: str) -> int:
     return node.out
 
 
+def written(path):
+    Path(path).write_text("hello")
+    return path
+
+
 def task(name, base):
     """Return the task of this name."""
     made = {
@@ -163,6 +168,7 @@ def task(name, base):
         "nesting": lambda: Nesting(x=2, cache=f"{base}/inside"),
         "split": lambda: Burn(cpu_s=0.02).split(x=[1, 2]),
         "longer": lambda: Burn(cpu_s=0.02).split(x=[1, 2, 3]),
+        "copy": lambda: Copy(in_file=written(f"{base}/in.txt")),
         "one": lambda: Burn(x=5, cpu_s=0.05),
     }
     return made[name]()
@@ -196,6 +202,10 @@ def submit(step):
         options = {}
     elif step.get("run_dir"):
         worker, options = f"nicarbon-{worker}", {**options, "run_dir": step["run_dir"]}
+    if step.get("docker"):
+        from pydra.environments.docker import Docker
+
+        options["environment"] = Docker("image")
     hooks = None
     if step.get("hooks"):
         names = ("pre_run", "pre_run_task", "post_run_task", "post_run")

@@ -124,8 +124,8 @@ def test_whole_programs_are_marked(rules):
 
 
 def test_task_classes_of_pydra_have_the_stages_of_nipypes_interfaces():
-    # The task classes of pydra-tasks-freesurfer 0.3.1, -fsl 0.3.4, -ants 0.2.2 and -fastsurfer 0.2.2,
-    # with their executables; the stages were gone through by hand.
+    # The task classes of pydra-tasks-freesurfer 0.3.1, -fsl 0.3.4, -ants 0.2.2 and -fastsurfer
+    # 0.2.2, with their executables; the stages were gone through by hand.
     lines = Path(__file__).with_name("pydra_stages.tsv").read_text().splitlines()[1:]
     rules = StageRules.load()
     wrong = []

@@ -6,12 +6,19 @@ import os
 import pickle
 import subprocess
 import sys
+import typing
 from types import SimpleNamespace
 
 import pytest
 
-from nicarbon.engines.pydra_hooks import Runtime, Ticket, Transport, checksum
-from nicarbon.meter import job, span
+from nicarbon.engines.pydra_hooks import (
+    Runtime,
+    Ticket,
+    Transport,
+    checksum,
+    runs_below_a_daemon,
+)
+from nicarbon.meter import containers, job, span
 
 
 class Hooks:
@@ -165,3 +172,76 @@ def test_a_broken_meter_costs_the_record_only(ticket, monkeypatch, capfd):
 def test_a_checksum_that_is_not_known_is_not_computed():
     assert checksum(SimpleNamespace()) is None
     assert checksum(SimpleNamespace(_checksum="x")) == "x"
+
+
+class Docker:
+    def __init__(self):
+        self.image = "image"
+        self.xargs = ["--rm"]
+
+
+class Podman:
+    xargs: typing.ClassVar = []
+
+
+def contained(ticket, used):
+    """Run a job in a container, whose CPU time is read or not; return what it was run with."""
+    executed = a_job(Transport(Hooks(), ticket))
+    executed.environment = own = Docker()
+    executed.hooks.pre_run(executed)
+    executed.hooks.pre_run_task(executed)
+    words = executed.environment.xargs
+    if used is not None:
+        with open(os.path.join(os.path.dirname(words[-1]), "used"), "w") as file:
+            file.write(used)
+    executed.hooks.post_run_task(executed, SimpleNamespace(errored=False))
+    # What pydra writes into its cache is the user's own.
+    assert executed.environment is own
+    assert own.xargs == ["--rm"]
+    assert not os.path.exists(os.path.dirname(words[-1]))
+    return words
+
+
+def test_the_cpu_time_of_a_container_is_its_cgroups(ticket, session):
+    words = contained(ticket, "12.5\n")
+    assert words[:2] == ["--rm", "--cidfile"]
+    (start,), (end,) = session.records("start"), session.records("end")
+    assert start["container"] == os.path.dirname(words[2])
+    assert end["cpu_container_s"] == 12.5
+    assert end["cpu_s"] >= 12.5
+    assert "cpu_incomplete" not in end
+
+
+def test_a_container_that_is_not_seen_is_declared(ticket, session):
+    contained(ticket, None)
+    (end,) = session.records("end")
+    assert end["cpu_incomplete"] == "the CPU time of its container is not seen"
+
+
+def test_a_container_of_which_nothing_can_be_read_is_declared(ticket, session, monkeypatch):
+    def fails():
+        raise OSError("no space left")
+
+    monkeypatch.setattr(containers, "expect", fails)
+    executed = a_job(Transport(Hooks(), ticket))
+    executed.environment = Docker()
+    executed.hooks.pre_run(executed)
+    executed.hooks.pre_run_task(executed)
+    assert executed.environment.xargs == ["--rm"]
+    executed.hooks.post_run_task(executed, SimpleNamespace(errored=False))
+    (end,) = session.records("end")
+    assert end["cpu_incomplete"] == "the CPU time of its container is not seen"
+
+
+@pytest.mark.parametrize(
+    ("environment", "below"),
+    [(Docker(), True), (Podman(), False), (None, False), (SimpleNamespace(xargs=[]), False)],
+)
+def test_whose_processes_are_a_daemons(environment, below):
+    assert runs_below_a_daemon(SimpleNamespace(environment=environment)) is below
+
+
+def test_an_id_file_of_the_users_stays(ticket):
+    own = Docker()
+    own.xargs = ["--cidfile", "mine"]
+    assert not runs_below_a_daemon(SimpleNamespace(environment=own))
