@@ -19,10 +19,11 @@ from nicarbon.costs import Costs, costs
 from nicarbon.earlier import saved
 from nicarbon.notes import count, some
 from nicarbon.references import references
-from nicarbon.rows import FAILED, energy_range, outcome
+from nicarbon.rows import energy_range
 from nicarbon.run import Run
 from nicarbon.schedule import Engine
 from nicarbon.units import format_duration, format_energy
+from nicarbon.waste import lost
 from nicarbon.whatif import Change, Saving, WhatIf, what_if
 
 SURFACES = "surface reconstruction"
@@ -258,22 +259,14 @@ def _memory(case: _Case) -> Iterable[Advice]:
 
 def _failed(case: _Case) -> Iterable[Advice]:
     """Find out why nodes failed."""
-    by_node: dict[str, list[SpanEnergy]] = {}
-    for span in case.spans:
-        by_node.setdefault(span.node, []).append(span)
-    lost = [
-        span
-        for spans in by_node.values()
-        for span in spans
-        if span.wasted or (span.outcome in FAILED and outcome(spans) in FAILED)
-    ]
-    energy_j, low_j, high_j = energy_range(lost)
+    executions = [span for of_kind in lost(case.spans).values() for span in of_kind]
+    energy_j, low_j, high_j = energy_range(executions)
     if energy_j:
-        seconds = fsum(span.end_s - span.start_s for span in lost if span.parent is None)
-        names = sorted({span.node for span in lost})
+        seconds = fsum(span.end_s - span.start_s for span in executions if span.parent is None)
+        names = sorted({span.node for span in executions})
         yield Advice(
             "find out why nodes failed",
-            f"{count(len(lost), 'execution')} failed or were killed, after "
+            f"{count(len(executions), 'execution')} failed or were killed, after "
             f"{format_duration(seconds)} of node time: {some(names)}",
             _priced(case, Saving(0.0, energy_j, low_j, high_j)),
         )

@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from math import fsum
 from pathlib import Path
 
 import msgspec
@@ -58,6 +59,8 @@ class Saved(msgspec.Struct, frozen=True):
     nodes : dict
         What each of them cost, by its name; a MapNode with those of its elements that this run
         did not even look at.
+    runs : dict
+        Joules of those that each earlier run knows, by its folder.
     """
 
     n_cached: int
@@ -65,6 +68,7 @@ class Saved(msgspec.Struct, frozen=True):
     n_runs: int
     cost: Cost
     nodes: dict[str, Cost]
+    runs: dict[str, float] = {}
 
 
 def saved(
@@ -101,16 +105,19 @@ def saved(
         return None
     wanted = {(name, value): name for name, value in cached.items() if value is not None}
     costs: dict[str, list[SpanEnergy]] = {}
-    n_runs = 0
+    runs: dict[str, float] = {}
+    n_runs, before_j = 0, 0.0
     for folder, stamp in _earlier(Path(path), began_unix_ns, further) if wanted else ():
         if wanted.keys().isdisjoint(_ran(folder, stamp)):
             continue
         n_runs += _take(wanted, _past(folder, stamp), of_node, costs)
+        known_j = fsum(span.energy_j or 0.0 for of in costs.values() for span in of)
+        runs[folder], before_j = known_j - before_j, known_j
         if not wanted:
             break
     every = [span for of in costs.values() for span in of]
     nodes = {name: _cost(of) for name, of in costs.items()}
-    return Saved(len(cached), len(nodes), n_runs, _cost(every), nodes)
+    return Saved(len(cached), len(nodes), n_runs, _cost(every), nodes, runs)
 
 
 def check(places: Iterable[str | Path]) -> None:

@@ -24,7 +24,7 @@ from nicarbon.batch_notes import batch_notes, explained
 from nicarbon.carbon.embodied import Making, Score, Share, Unit, scored, shares
 from nicarbon.carbon.intensity import Intensity, given
 from nicarbon.carbon.price import Price, Terms
-from nicarbon.carbon.pricing import Pricing, weighed, window
+from nicarbon.carbon.pricing import Pricing, grams, weighed, window
 from nicarbon.carbon.source import Fixed, Source
 from nicarbon.carbon.stored import read_price, write_price
 from nicarbon.carbon.tables import Tables
@@ -44,6 +44,7 @@ from nicarbon.records import Graph, Host, Node, RunFacts
 from nicarbon.rows import Priced, Row, clock_offsets, fold, fold_one, share_range
 from nicarbon.stages import StageRules
 from nicarbon.units import NS_PER_S
+from nicarbon.waste import Waste, waste
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -83,6 +84,10 @@ class Summary(msgspec.Struct, frozen=True):
         What else is known of each node, by its name; empty unless a row is a node.
     saved : Saved or None
         What the cached nodes once cost; None where there are none, or it was not looked up.
+    saved_g : float or None
+        The same in grams, each earlier run at the price that it has; None where one has none.
+    waste : Waste or None
+        What executions without a result used; None where each had one.
     queue : Queue or None
         How long jobs waited for their scheduler; None where no node ran as a job.
     outcome : str
@@ -118,6 +123,8 @@ class Summary(msgspec.Struct, frozen=True):
     price: Price | None = None
     details: dict[str, Detail] = {}
     saved: Saved | None = None
+    saved_g: float | None = None
+    waste: Waste | None = None
     queue: Queue | None = None
     outcome: str = "ok"
     told: Told | None = None
@@ -531,6 +538,8 @@ class Run:
             price=self.chosen_price,
             details=details(self._graph, attribution.spans, costs) if by == "node" else {},
             saved=cache,
+            saved_g=None if cache is None else _priced_as_it_was(cache),
+            waste=waste(attribution.spans, self._priced),
             queue=queue(attribution.spans),
             outcome=ending(self.facts),
             told=told(attribution.spans),
@@ -731,6 +740,17 @@ def find_intensity(
     if country is None:
         raise PriceError("give a country (and region), or an intensity; none is assumed")
     return Tables.find().intensity(country, region)
+
+
+def _priced_as_it_was(cache: Saved) -> float | None:
+    """Return the grams of what a cache saved, at the prices of the runs that it cost."""
+    parts = []
+    for folder, energy_j in cache.runs.items():
+        price, _ = read_price(Path(folder))
+        if price is None:
+            return None
+        parts.append(grams(energy_j, price.intensity.g_per_kwh, price.pue) or 0.0)
+    return fsum(parts) if parts else None
 
 
 def merged(graphs: Iterable[Graph]) -> Graph:

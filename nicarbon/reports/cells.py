@@ -22,6 +22,7 @@ from nicarbon.programs import Told
 from nicarbon.rows import Row
 from nicarbon.run import Summary
 from nicarbon.units import energy_unit, format_duration, format_energy, format_mass
+from nicarbon.waste import Waste
 
 # Marks an energy that no counter measured.
 MARK = "~"
@@ -235,8 +236,8 @@ def sum_line(host: HostEnergy) -> str:
     return f"{parts} = {told.source} {told.total} {told.unit} ({told.low}-{told.high}){share}"
 
 
-def saved_line(saved: Saved) -> str:
-    """Say what the cache saved, as far as earlier runs know it."""
+def saved_line(saved: Saved, carbon_g: float | None = None) -> str:
+    """Say what the cache saved, as far as earlier runs know it; it is in no sum."""
     nodes = count(saved.n_cached, "cached node")
     if not saved.n_known:
         whose = "it" if saved.n_cached == 1 else "they"
@@ -245,7 +246,22 @@ def saved_line(saved: Saved) -> str:
     energy = format_energy_of(cost.energy_j, cost.method)
     spread = format_range(cost.energy_low_j, cost.energy_high_j)
     known = f"{saved.n_known} of {nodes} known from {count(saved.n_runs, 'earlier run')}"
-    return f"the cache saved {energy} ({spread}, {cost.method}): {known}"
+    mass = "" if carbon_g is None else f", {format_mass_of(carbon_g, cost.method)} as priced then"
+    return f"the cache saved {energy} ({spread}, {cost.method}){mass}: {known}"
+
+
+def waste_line(waste: Waste, total: Row) -> str:
+    """Say what went into executions without a result; it is in the sum."""
+    kinds = ", ".join(
+        f"{count(n, 'execution')} {kind} ({format_energy(waste.energies_j[kind])})"
+        for kind, n in waste.executions.items()
+    )
+    mass = "" if waste.carbon_g is None else f", {format_mass(waste.carbon_g)}"
+    return (
+        f"wasted: {format_energy(waste.energy_j)} "
+        f"({format_range(waste.energy_low_j, waste.energy_high_j)}){mass}, "
+        f"{format_share(waste.energy_j, total.energy_j)} of the nodes: {kinds}"
+    )
 
 
 def told_line(told: Told) -> str:

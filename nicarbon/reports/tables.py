@@ -54,6 +54,7 @@ def document(summary: Summary) -> dict[str, Any]:
         ],
         "total": msgspec.structs.asdict(summary.total),
         "cache": _cache(summary),
+        "waste": None if summary.waste is None else msgspec.structs.asdict(summary.waste),
         "queue": None if summary.queue is None else msgspec.structs.asdict(summary.queue),
         "programs": None if summary.told is None else msgspec.structs.asdict(summary.told),
         "steps": _steps(summary),
@@ -66,7 +67,7 @@ def _cache(summary: Summary) -> dict[str, Any] | None:
     if saved is None:
         return None
     counts = {key: getattr(saved, key) for key in ("n_cached", "n_known", "n_runs")}
-    return counts | msgspec.structs.asdict(saved.cost)
+    return counts | msgspec.structs.asdict(saved.cost) | {"carbon_g": summary.saved_g}
 
 
 def _detail(summary: Summary, name: str) -> dict[str, Any]:

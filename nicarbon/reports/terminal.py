@@ -32,6 +32,7 @@ from nicarbon.reports.cells import (
     sum_line,
     told_line,
     unclassified,
+    waste_line,
 )
 from nicarbon.rows import Row
 from nicarbon.run import Summary
@@ -127,7 +128,9 @@ def _show(console: Console, summary: Summary, narrow: bool) -> None:
     if len(summary.hosts) > 1:
         console.print(Text(f"all {len(summary.hosts)} hosts: {_coverage(summary)}"))
     if summary.saved is not None:
-        console.print(Text(saved_line(summary.saved)))
+        console.print(Text(saved_line(summary.saved, summary.saved_g)))
+    if summary.waste is not None:
+        console.print(Text(waste_line(summary.waste, summary.total)))
     if summary.told is not None and summary.by == "program":
         console.print(Text(told_line(summary.told)))
     if summary.marked is not None and summary.by == "step":

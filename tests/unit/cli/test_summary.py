@@ -202,3 +202,15 @@ def test_many_runs_are_read_quickly(run_folders, tmp_path, capsys):
     # Measured: 0.5 s; each with rules of its own took 2.5 s.
     assert time.process_time() - cpu_s < 2.0
     assert "200 runs" in capsys.readouterr().out
+
+
+def test_what_was_wasted_is_told(run_folders, tmp_path, capsys):
+    folder = str(run_folders.write(tmp_path / "a", run_folders.facts()))
+    assert main(["price", folder, "--intensity", "100"]) == 0
+    capsys.readouterr()
+    assert main(["summary", folder]) == 0
+    said = "wasted: 40 J (38-42 J), 1.11 mg, 50.0 % of the nodes: 1 execution failed (40 J)\n"
+    assert said in capsys.readouterr().out
+    run_folders.write(tmp_path / "b", run_folders.ok(run_folders.facts(), "b"))
+    assert main(["summary", str(tmp_path / "b")]) == 0
+    assert "wasted" not in capsys.readouterr().out

@@ -74,6 +74,7 @@ TOP = [
     "rows",
     "total",
     "cache",
+    "waste",
     "queue",
     "programs",
     "steps",
@@ -144,6 +145,7 @@ def test_what_the_cache_saved(summary):
         "energy_low_j": 6.0,
         "energy_high_j": 8.0,
         "method": "modelled",
+        "carbon_g": None,
     }
 
 
