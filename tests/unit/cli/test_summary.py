@@ -213,4 +213,4 @@ def test_what_was_wasted_is_told(run_folders, tmp_path, capsys):
     assert said in capsys.readouterr().out
     run_folders.write(tmp_path / "b", run_folders.ok(run_folders.facts(), "b"))
     assert main(["summary", str(tmp_path / "b")]) == 0
-    assert "wasted" not in capsys.readouterr().out
+    assert "wasted: " not in capsys.readouterr().out
