@@ -8,7 +8,7 @@ from math import fsum
 
 import msgspec
 
-from nicarbon import curves, markers, shares, sightings, steps, timeline
+from nicarbon import curves, markers, shares, sightings, steps, timeline, unlike
 from nicarbon.accounts import METHODS, Account, in_use, shown, uncovered, weakest
 from nicarbon.checks import Check, checks, of_jobs
 from nicarbon.devices import DeviceAccount, DeviceEnergy, DeviceParts, device_account
@@ -16,10 +16,19 @@ from nicarbon.hosttime import busy_cpu_s, by_host, host_time
 from nicarbon.intervals import length_s
 from nicarbon.jobs import Ending, endings, scheduler_facts
 from nicarbon.markers import Course
-from nicarbon.records import Cached, JobFact, NodeFile, RunFacts, SampleFile, Sensor
+from nicarbon.records import (
+    Cached,
+    Graph,
+    JobFact,
+    NodeFile,
+    RunFacts,
+    SampleFile,
+    Sensor,
+)
 from nicarbon.sightings import Split, Stretch
 from nicarbon.steps import Steps
 from nicarbon.units import NS_PER_S
+from nicarbon.unlike import Doubt
 
 
 class SpanEnergy(msgspec.Struct, frozen=True):
@@ -45,9 +54,12 @@ class SpanEnergy(msgspec.Struct, frozen=True):
         Joules; None for a cached node and for one that no reading covers.
     sensor_low_j, sensor_high_j : float
         The same share of the lowest and highest energy that the sensors allow.
+    doubt : Doubt
+        What sharing a host by CPU time leaves unknown of it; nothing for a node that had the host
+        to itself, or shared it with its like.
     shared_j : float
-        Energy weighted by the part of the host's busy time that was somebody else's: what the
-        range of the attribution grows with; 0 for a node that had the host to itself.
+        Energy weighted by the part of a device's time that was somebody else's, where nothing is
+        known of how unlike they are.
     active_j : float or None
         The part above the calibrated idle power.
     method : str
@@ -101,6 +113,7 @@ class SpanEnergy(msgspec.Struct, frozen=True):
     energy_j: float | None
     sensor_low_j: float = 0.0
     sensor_high_j: float = 0.0
+    doubt: Doubt = Doubt()
     shared_j: float = 0.0
     active_j: float | None = None
     cpu_incomplete: str | None = None
@@ -269,7 +282,7 @@ def attribute(facts: RunFacts) -> Attribution:
     spans: list[SpanEnergy] = []
     ended, said = endings(facts), scheduler_facts(facts)
     for name, node_files, sample_files in by_host(facts):
-        host, of_host = _attribute_host(name, node_files, sample_files, ended, said)
+        host, of_host = _attribute_host(name, node_files, sample_files, ended, said, facts.graphs)
         hosts.append(host)
         spans += of_host
     return Attribution(tuple(hosts), tuple(spans))
@@ -281,6 +294,7 @@ def _attribute_host(
     sample_files: list[SampleFile],
     ended: Mapping[str, Ending],
     said: Mapping[tuple[str, str], tuple[JobFact, ...]],
+    graphs: Sequence[Graph],
 ) -> tuple[HostEnergy, list[SpanEnergy]]:
     readings = timeline.merge(sample_files)
     ran = curves.executions(node_files, sample_files, readings, ended)
@@ -288,10 +302,14 @@ def _attribute_host(
     window = time.window
     inside = _inside(ran, sample_files)
     edges = {span: of_span.edges for span, of_span in inside.items()}
-    by_account = [
-        (one, [shares.divide(line, ran, node_files, sample_files, edges) for line in one.lines])
-        for one in time.accounts
-    ]
+    kinds = unlike.kinds(ran, graphs, {span: known.parts for span, known in inside.items()})
+    by_account = []
+    for one in time.accounts:
+        of_one = msgspec.structs.replace(kinds, measured=one.method == "measured")
+        parts = [
+            shares.divide(line, ran, node_files, sample_files, edges, of_one) for line in one.lines
+        ]
+        by_account.append((one, parts))
     divided = [parts for _, of_account in by_account for parts in of_account]
     devices = [
         device_account(device, found, sample_files, _counted(ran), edges)
@@ -418,7 +436,8 @@ def _span(
         energy_j=energy_j,
         sensor_low_j=fsum(share.low_j for share in of_span),
         sensor_high_j=fsum(share.high_j for share in of_span),
-        shared_j=fsum(share.shared_j for share in of_span),
+        doubt=unlike.joined(share.doubt for _, found in by_account for share in found),
+        shared_j=fsum(share.shared_j for share in on_devices),
         active_j=active_j,
         cpu_incomplete=cpu_incomplete,
         error=end.error if end else None,

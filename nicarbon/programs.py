@@ -12,6 +12,7 @@ from math import fsum, sqrt
 
 import msgspec
 
+from nicarbon import unlike
 from nicarbon.attribution import SpanEnergy
 from nicarbon.sightings import Program
 
@@ -181,6 +182,7 @@ def part_of(
         energy_j=scaled(span.energy_j),
         sensor_low_j=energy_share * span.sensor_low_j,
         sensor_high_j=energy_share * span.sensor_high_j,
+        doubt=unlike.joined([span.doubt], energy_share),
         shared_j=energy_share * span.shared_j,
         active_j=scaled(span.active_j),
         gpu_j=scaled(span.gpu_j),

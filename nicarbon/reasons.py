@@ -11,7 +11,7 @@ import msgspec
 from nicarbon.flow import HINT, INPUTS, UNCLASSIFIED, USERS
 from nicarbon.records import Graph
 from nicarbon.rows import Row
-from nicarbon.stages import StageRules, own_name, told
+from nicarbon.stages import StageRules, told
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -104,7 +104,7 @@ def reasons(rules: StageRules, graph: Graph) -> tuple[Reason, ...]:
                 way=way,
                 near=tuple(n for n in around.get(way, {}).get(node.name, ()) if n in stages),
                 whole=rule is not None and rule.whole,
-                own_name=own_name(node),
+                own_name=node.own_name,
                 workflow=node.workflow,
                 interface=node.interface,
                 program=node.program,

@@ -641,6 +641,26 @@ class Node(msgspec.Struct, frozen=True):
     state: tuple[str, ...] = ()
     collects: bool = False
 
+    @property
+    def own_name(self) -> str:
+        """Its name without its workflow, its iterables and its element's index.
+
+        Examples
+        --------
+        >>> Node("wf.preproc.smooth.aI.a0[3]", workflow="wf.preproc").own_name
+        'smooth'
+        >>> Node("main/sub[0]/smooth[3]", workflow="main.sub").own_name
+        'smooth'
+        >>> Node("run_fastsurfer.sh").own_name
+        'run_fastsurfer.sh'
+        """
+        if "/" in self.name:
+            return self.name.rpartition("/")[2].partition("[")[0]
+        name = self.name.partition("[")[0]
+        if self.workflow and name.startswith(self.workflow + "."):
+            return name[len(self.workflow) + 1 :].partition(".")[0]
+        return name
+
 
 class Graph(msgspec.Struct, frozen=True):
     """``graph-*.json``: one executed graph.

@@ -14,13 +14,13 @@ from typing import TypeAlias
 
 import msgspec
 
+from nicarbon import unlike
 from nicarbon.accounts import METHODS
 from nicarbon.attribution import SpanEnergy
 
-# One standard deviation of what sharing by CPU time leaves unknown, as a part of the energy that
-# was shared. On a simulated host of unlike tools this range holds the truth of at least 68 % of
-# the nodes with up to 64 at once (tests/property/test_accuracy.py).
-ATTRIBUTION_SPREAD = 0.35
+# One standard deviation of what sharing a device by its time leaves unknown, as a part of the
+# energy that was shared; what CPU time leaves unknown is estimated, see `nicarbon.unlike`.
+DEVICE_SPREAD = 0.35
 
 FAILED = ("failed", "killed")
 
@@ -241,9 +241,8 @@ def energy_range(spans: Iterable[SpanEnergy]) -> tuple[float | None, float | Non
     """Return energy, low and high in joules, or three times None where there is no energy.
 
     The sensors' ranges are added up (one sensor is wrong in one direction); what sharing a host
-    leaves unknown is `ATTRIBUTION_SPREAD` of the energy that was shared, the row's executions
-    taken as shared with everything else; what telling programs apart leaves unknown is each
-    part's own; all three are combined as independent.
+    leaves unknown is what unlike programs may differ by, see `nicarbon.unlike`; what telling
+    programs apart leaves unknown is each part's own; all three are combined as independent.
     """
     priced = _priced(spans)
     if not priced:
@@ -251,10 +250,16 @@ def energy_range(spans: Iterable[SpanEnergy]) -> tuple[float | None, float | Non
     energy_j = fsum(s.energy_j or 0.0 for s in priced)
     below_j = energy_j - fsum(s.sensor_low_j for s in priced)
     above_j = fsum(s.sensor_high_j for s in priced) - energy_j
-    sharing_j = ATTRIBUTION_SPREAD * fsum(s.shared_j for s in priced)
+    sharing_j = _sharing_j(priced)
     split_j = hypot(*(s.split_j for s in priced))
     low_j = max(energy_j - hypot(below_j, sharing_j, split_j), 0.0)
     return energy_j, min(low_j, energy_j), energy_j + hypot(above_j, sharing_j, split_j)
+
+
+def _sharing_j(spans: Sequence[SpanEnergy]) -> float:
+    """Return one standard deviation of what sharing hosts and devices leaves unknown."""
+    devices_j = DEVICE_SPREAD * fsum(s.shared_j for s in spans)
+    return hypot(devices_j, unlike.sigma(s.doubt for s in spans))
 
 
 def share_range(
@@ -279,7 +284,7 @@ def share_range(
     if whole_j <= 0:
         return None
     share = fsum(curve[1] for curve in part.values()) / whole_j
-    sharing = ATTRIBUTION_SPREAD * fsum(s.shared_j for s in _priced(spans)) / whole_j
+    sharing = _sharing_j(_priced(spans)) / whole_j
     below = share - _extreme_share(part, total, share, -1.0)
     above = _extreme_share(part, total, share, 1.0) - share
     split = hypot(*(s.split_j for s in _priced(spans))) / whole_j

@@ -14,10 +14,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from nicarbon import curves
+from nicarbon import curves, unlike
 from nicarbon.records import NodeFile, SampleFile
 from nicarbon.timeline import Timeline
 from nicarbon.units import NS_PER_S
+from nicarbon.unlike import Doubt
 
 # Within this time an execution's energy is taken as even. Carbon intensities, which its course is
 # for, are published every 5 to 60 minutes.
@@ -39,6 +40,8 @@ class Share(msgspec.Struct, frozen=True):
         Its energy in each of the stretches that were asked for.
     course : tuple of (int, int, float)
         Of a long one, its energy from one instant to another, in order; they add up to it.
+    doubt : Doubt
+        What sharing by CPU time leaves unknown; nothing where it is not CPU time.
     """
 
     energy_j: float
@@ -48,6 +51,7 @@ class Share(msgspec.Struct, frozen=True):
     host_s: float
     stretches_j: tuple[float, ...] = ()
     course: tuple[tuple[int, int, float], ...] = ()
+    doubt: Doubt = Doubt()
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -70,6 +74,7 @@ def divide(
     node_files: Sequence[NodeFile],
     sample_files: Sequence[SampleFile],
     edges: Mapping[str, Sequence[int]] | None = None,
+    kinds: unlike.Kinds | None = None,
 ) -> Parts:
     """Divide a timeline's energy among the executions, engines and meters of its host.
 
@@ -83,6 +88,8 @@ def divide(
         The host's, for what drivers and samplers used.
     edges : mapping, optional
         By span, the instants between stretches whose energies are asked for.
+    kinds : Kinds, optional
+        What the executions run; each something else, by default.
     """
     nodes = _nodes_on_grid(line, ran)
     n = len(line.covered)
@@ -104,8 +111,12 @@ def divide(
     nobody = busy_s == 0
     # Where nothing was busy nobody has a share, so what is divided by does not matter.
     divisor_s = np.where(nobody, 1.0, busy_s)
+    if kinds is None:
+        kinds = unlike.Kinds({span: span for span in nodes})
+    n_cpus = max((file.host.n_cpus for file in sample_files), default=1)
+    doubts = unlike.doubts(line, busy_s, nodes, kinds, n_cpus)
     return Parts(
-        shares=_shares(line, nodes, divisor_s, edges or {}),
+        shares=_shares(line, nodes, divisor_s, edges or {}, doubts),
         engine_j=fsum(line.energy_j * engine_s / divisor_s),
         meter_j=fsum(line.energy_j * meter_s / divisor_s),
         other_j=fsum(line.energy_j * (busy_s - ours_s) / divisor_s),
@@ -131,13 +142,16 @@ def _shares(
     nodes: Mapping[str, curves.Piece],
     busy_s: NDArray[np.float64],
     edges: Mapping[str, Sequence[int]],
+    doubts: Mapping[str, Doubt],
 ) -> dict[str, Share]:
     """Return the shares of the executions that a covered interval touches."""
-    return {
-        span: of_part(line, piece.where, piece.cpu_s / busy_s[piece.where], edges.get(span, ()))
-        for span, piece in nodes.items()
-        if line.covered[piece.where].any()
-    }
+    found = {}
+    for span, piece in nodes.items():
+        if line.covered[piece.where].any():
+            part = piece.cpu_s / busy_s[piece.where]
+            share = of_part(line, piece.where, part, edges.get(span, ()))
+            found[span] = msgspec.structs.replace(share, doubt=doubts.get(span, Doubt()))
+    return found
 
 
 def of_part(

@@ -96,27 +96,7 @@ class _KeyMatcher:
 
 def _values(node: Node) -> tuple[str, ...]:
     """Return what a node has for each of `KEYS`."""
-    return own_name(node), node.workflow, node.interface, node.program
-
-
-def own_name(node: Node) -> str:
-    """Return a node's name without its workflow, its iterables and its element's index.
-
-    Examples
-    --------
-    >>> own_name(Node("wf.preproc.smooth.aI.a0[3]", workflow="wf.preproc"))
-    'smooth'
-    >>> own_name(Node("main/sub[0]/smooth[3]", workflow="main.sub"))
-    'smooth'
-    >>> own_name(Node("run_fastsurfer.sh"))
-    'run_fastsurfer.sh'
-    """
-    if "/" in node.name:
-        return node.name.rpartition("/")[2].partition("[")[0]
-    name = node.name.partition("[")[0]
-    if node.workflow and name.startswith(node.workflow + "."):
-        return name[len(node.workflow) + 1 :].partition(".")[0]
-    return name
+    return node.own_name, node.workflow, node.interface, node.program
 
 
 def _texts(key: str, value: str) -> tuple[str, ...]:

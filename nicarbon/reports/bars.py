@@ -25,7 +25,7 @@ from nicarbon.reports.cells import (
     format_share,
     sum_parts,
 )
-from nicarbon.rows import ATTRIBUTION_SPREAD, Row
+from nicarbon.rows import Row
 from nicarbon.run import Summary
 from nicarbon.units import energy_unit, format_duration
 
@@ -268,8 +268,7 @@ def _lines(summary: Summary) -> Iterable[str]:
     mark = f"{MARK} marks what no counter measured. " if _method(summary) != "measured" else ""
     yield (
         f"{mark}Whiskers show the range: the sensor's, joined with that of dividing a shared host "
-        f"by CPU time ({100 * ATTRIBUTION_SPREAD:g} % of the shared energy, one standard "
-        "deviation)."
+        "among unlike programs by CPU time (one standard deviation)."
     )
     if summary.price is not None:
         mass = _mass(summary.total)

@@ -21,7 +21,6 @@ from nicarbon.notes import is_known
 from nicarbon.records import IMPORTED, Sensor
 from nicarbon.reports.cells import format_range, format_share, percent, sum_parts
 from nicarbon.reports.sentences import Sentence, begun, joined
-from nicarbon.rows import ATTRIBUTION_SPREAD
 from nicarbon.run import Run, Summary
 from nicarbon.units import (
     NS_PER_S,
@@ -134,8 +133,8 @@ def result(summary: Summary) -> Iterator[Sentence]:
     )
     yield Sentence(
         "The range joins that of the sensor with what dividing a shared host by CPU time leaves "
-        f"unknown, taken as {100 * ATTRIBUTION_SPREAD:g} % (one standard deviation) of the energy "
-        "that was used while other processes were busy"
+        "unknown (one standard deviation), as a CPU second of unlike programs may cost more or "
+        "less; how much was estimated from how power followed what ran"
     )
     known = [host for host in summary.hosts if is_known(host)]
     yield _whole(known)

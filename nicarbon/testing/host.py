@@ -53,9 +53,11 @@ class SimulatedHost:
         The counters' steps in joules and in time.
     boot_id : str
         Tells several simulated hosts apart.
-    uncore_w, boost, shared_core, memory_limit_w, limit_w : float
+    uncore_w, boost, shared_core, memory_limit_w, limit_w, curve
         How the power of a socket follows from what runs on it, see `nicarbon.testing.processor`;
         by default it is the sum of its programs' watts.
+    gain : float
+        What its counters show of each joule: that of one dissipated joule is 1.
     n_gpus : int
         Devices, ``gpu-0`` and so on. Their joules are in `energy_j` and in the truth; no file
         shows them.
@@ -85,6 +87,8 @@ class SimulatedHost:
         shared_core: float = 1.0,
         memory_limit_w: float = float("inf"),
         limit_w: float = float("inf"),
+        curve: tuple[tuple[float, float], ...] = (),
+        gain: float = 1.0,
         n_gpus: int = 0,
         gpu_idle_w: float = 25.0,
     ) -> None:
@@ -105,7 +109,9 @@ class SimulatedHost:
             shared_core,
             memory_limit_w,
             limit_w,
+            curve,
         )
+        self._gain = gain
         self._gpu_idle_w = gpu_idle_w
         self._platform_w = platform_w
         self._range_j = range_j
@@ -345,7 +351,7 @@ class SimulatedHost:
     def shown_j(self, domain: str) -> float:
         """Return what the counter would show if it never wrapped: in steps of energy and time."""
         updated_ns = self.clock.monotonic_ns() // self._update_ns * self._update_ns
-        energy_j = self._start_j + self.energy_j(domain, updated_ns)
+        energy_j = self._start_j + self._gain * self.energy_j(domain, updated_ns)
         return energy_j // self._quantum_j * self._quantum_j
 
     def view(self, domains: Iterable[str], root: Path) -> Path:

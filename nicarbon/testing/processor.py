@@ -11,7 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from nicarbon.testing.programs import Program
+
+# Of the program that a curve was measured with.
+CURVE_W = 5.0
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,9 @@ class Processor:
         own; 1 on a processor with one thread a core.
     memory_limit_w, limit_w : float
         The most that the traffic of the memory draws above idle, and the whole package.
+    curve : tuple of (float, float)
+        Watts that were measured with parts of the CPUs busy, from the idle socket on, of a program
+        of `CURVE_W`: others draw in proportion. It replaces `boost` and `shared_core`.
     """
 
     n_cpus: int
@@ -44,6 +52,7 @@ class Processor:
     shared_core: float = 1.0
     memory_limit_w: float = float("inf")
     limit_w: float = float("inf")
+    curve: tuple[tuple[float, float], ...] = ()
 
     def draw_w(self, programs: Sequence[Program], granted: float) -> list[tuple[float, float]]:
         """Return the watts of each program, in the package and in memory, above the rest.
@@ -72,6 +81,10 @@ class Processor:
         """Return what a CPU second costs relative to all cores busy with one thread each."""
         if busy <= 0:
             return 1.0
+        if self.curve:
+            parts, watts = zip(*self.curve, strict=True)
+            above_w = np.interp(busy / self.n_cpus, parts, watts) - watts[0]
+            return float(above_w) / (busy * CURVE_W)
         n_cores = self.n_cpus / 2 if self.shared_core < 1 else self.n_cpus
         sharing = min(2 * max(busy - n_cores, 0.0) / busy, 1.0)
         boosted = 1 + self.boost * (1 - min(busy / n_cores, 1.0))

@@ -1,112 +1,106 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far shares by CPU time are from what programs dissipate, on the simulated host.
+"""How far shares by CPU time are from what programs dissipate, and whether their ranges say so.
 
-They can't know that a CPU second of one tool costs more than another's. This keeps the error
-that is stated for it honest.
+Shares can't know that a CPU second of one tool costs more than another's. This keeps the range
+that is stated for it honest: hosts and programs here are none that it was set on.
 """
 
 from __future__ import annotations
 
-import math
 import random
-from functools import partial
+from collections import defaultdict
+from math import fsum
 
 import pytest
 
 from nicarbon.attribution import attribute
 from nicarbon.reader import read_run
 from nicarbon.rows import energy_range
-from nicarbon.testing import SimulatedHost, SimulatedRun
-
-# Activity relative to ordinary code, GB/s of memory a thread, threads, median seconds, and how
-# often: what neuroimaging tools do. 5 J a CPU second and 0.25 + 0.35 J/GB are a server's.
-TOOLS = {
-    "fsl": (1.0, 0.4, (1,), 10, 0.2),
-    "ants": (1.35, 2.0, (4, 8), 60, 0.1),
-    "resampling": (0.62, 7.0, (1, 2), 8, 0.2),
-    "python": (0.85, 0.8, (1,), 2, 0.25),
-    "shell": (0.75, 1.0, (1,), 0.15, 0.15),
-    "recon-all": (0.92, 1.5, (1,), 100, 0.1),
-}
+from nicarbon.testing import mixes
 
 
-def many_nodes(path, n_at_once, length_s, seed, tools):
-    """Run nodes of known cost, so many at once; return (tool, span, true joules) of each."""
-    chance = random.Random(seed)
-    host = SimulatedHost(path / "root", cpus_per_socket=64, idle_w=45.0, dram_idle_w=8.0)
-    host.spawn("stranger", cpus=0.8, watts=4.5, dram_watts=0.3)
-    run = SimulatedRun(host, path / "run", engine_cpus=0.02, meter_cpus=0.001)
-    end_s = host.now_s() + length_s
-
-    def begin(worker):
-        left_s = end_s - host.now_s()
-        if left_s < 0.01:
-            return
-        tool = chance.choices(tools, [TOOLS[name][4] for name in tools])[0]
-        activity, gb_per_s, threads, median_s, _ = TOOLS[tool]
-        node_s = min(max(chance.lognormvariate(math.log(median_s), 0.8), 0.03), left_s)
-        core_w = 5.0 * activity
-        if len(tools) > 1:
-            # Two threads of one core draw less than two cores, so it depends on neighbours.
-            core_w *= chance.uniform(1 - 0.4 * min(1.0, n_at_once / 32), 1.0)
-        span = run.begin(
-            worker,
-            tool,
-            cpus=chance.choice(threads),
-            watts=core_w + 0.25 * gb_per_s,
-            dram_watts=0.35 * gb_per_s,
-        )
-
-        def end():
-            run.end(span)
-            begin(worker)
-
-        host.at(node_s, end)
-
-    for _ in range(n_at_once):
-        host.at(chance.uniform(0, 0.05), partial(begin, run.worker()))
-    host.advance(length_s + 0.5)
-    run.stop()
+def carry_out(path, mix):
+    """Run a mix; return each execution that has energy, with its true joules."""
+    truth = mixes.carry_out(mix, path)
     spans = attribute(read_run(path / "run")).spans
-    return [(s.node, s, host.truth[s.span].energy_j) for s in spans]
+    return [(s, truth[s.span].energy_j) for s in spans if s.energy_j is not None]
 
 
-def covers(span, truth_j):
-    """Tell whether the range that is stated for a node holds its true energy."""
-    _, low_j, high_j = energy_range([span])
-    return low_j <= truth_j <= high_j
+def holds(nodes):
+    """Tell whether the range of some executions together holds their true energy."""
+    _, low_j, high_j = energy_range([span for span, _ in nodes])
+    return low_j <= fsum(truth_j for _, truth_j in nodes) <= high_j
 
 
-def covered(nodes):
-    return sum(covers(span, truth_j) for _, span, truth_j in nodes) / len(nodes)
+def by_tool(nodes):
+    groups = defaultdict(list)
+    for span, truth_j in nodes:
+        groups[span.node].append((span, truth_j))
+    return groups
+
+
+def part(found):
+    found = list(found)
+    return sum(found) / len(found)
+
+
+def server(*names, **more):
+    tools = tuple(tool for tool in mixes.TOOLS if tool.name in names)
+    return mixes.Mix(tools=tools or mixes.TOOLS, host=mixes.SERVER, **more)
 
 
 @pytest.mark.parametrize("n_at_once", [1, 4, 16])
-def test_programs_of_equal_cost_are_within_one_percent(tmp_path, n_at_once):
-    nodes = many_nodes(tmp_path, n_at_once, 60.0, 1, ["fsl"])
-    assert len(nodes) > 3 * n_at_once
-    for _, span, truth_j in nodes:
-        assert span.energy_j == pytest.approx(truth_j, rel=0.01)
-    assert covered(nodes) == 1.0
+def test_programs_of_equal_cost_are_within_a_few_percent(tmp_path, n_at_once):
+    tool = mixes.Tool("fsl", 5.0)
+    plain = {"cpus_per_socket": 64}
+    mix = mixes.Mix((tool,), plain, n_at_once, own_spread=0.0, strangers=((0.8, 5.0),))
+    nodes = carry_out(tmp_path, mix)
+    assert len(nodes) >= 3 * n_at_once
+    for span, truth_j in nodes:
+        # At the end of the run, the sampler's second has moments with fewer nodes.
+        assert span.energy_j == pytest.approx(truth_j, rel=0.03)
+        assert holds([(span, truth_j)])
 
 
-@pytest.mark.parametrize("n_at_once", [1, 4, 16, 32, 64])
-def test_the_range_covers_programs_of_unequal_cost(tmp_path, n_at_once):
-    nodes = []
-    for seed in range(3):
-        nodes += many_nodes(tmp_path / str(seed), n_at_once, 60.0, seed, list(TOOLS))
-    assert covered(nodes) >= 0.68
-    # It is the tools' error, not the sum's.
-    energy_j = sum(span.energy_j for _, span, _ in nodes)
-    truth_j = sum(truth_j for _, _, truth_j in nodes)
-    assert energy_j == pytest.approx(truth_j, rel=0.03)
+def test_ranges_hold_two_truths_in_three_on_hosts_and_programs_they_were_not_set_on(tmp_path):
+    of_nodes, of_tools = [], []
+    for seed in range(200):
+        nodes = carry_out(tmp_path / str(seed), mixes.recorded(random.Random(seed)))
+        of_nodes.append(part(holds([node]) for node in nodes))
+        of_tools.append(part(holds(group) for group in by_tool(nodes).values()))
+    # One standard deviation: 68 %, within 5 points; of 200 draws, the mean is uncertain by 2 more.
+    # benchmarks/attribution.py draws 1,000.
+    assert 0.61 <= part(of_nodes) <= 0.75
+    assert 0.61 <= part(of_tools) <= 0.75
+
+
+def test_the_range_follows_how_unlike_the_programs_are(tmp_path):
+    alike = tuple(mixes.Tool(f"tool{i}", 5.0) for i in range(6))
+    unlike = tuple(mixes.Tool(f"tool{i}", 2.0 + 6.0 * (i % 2)) for i in range(6))
+    one = mixes.Mix(tools=alike, host=mixes.SERVER, n_at_once=16, seed=3, own_spread=0.02)
+    other = mixes.Mix(tools=unlike, host=mixes.SERVER, n_at_once=16, seed=3, own_spread=0.02)
+    widths = []
+    for i, mix in enumerate((one, other)):
+        nodes = carry_out(tmp_path / f"mix{i}", mix)
+        ranges = [energy_range([span]) for span, _ in nodes]
+        widths.append(part((high_j - low_j) / energy_j for energy_j, low_j, high_j in ranges))
+    assert widths[1] > 1.5 * widths[0]
+
+
+def test_all_nodes_together_are_as_sure_as_the_sensor(tmp_path):
+    nodes = carry_out(tmp_path, server(n_at_once=16, strangers=()))
+    energy_j, low_j, high_j = energy_range([span for span, _ in nodes])
+    # Engine and meter take a hundredth; what one node gets too much another lacks.
+    assert (high_j - low_j) / 2 == pytest.approx(0.05 * energy_j, rel=0.2)
+    energy_j, low_j, high_j = energy_range([nodes[0][0]])
+    assert (high_j - low_j) / 2 > 0.06 * energy_j
 
 
 def test_light_programs_pay_for_heavy_ones_however_many_there_are(tmp_path):
-    nodes = many_nodes(tmp_path, 16, 120.0, 5, ["ants", "shell", "fsl"])
+    mix = server("ants", "shell", "fsl", n_at_once=16, length_s=60.0, seed=5)
     ratio = {}
-    for tool in ("ants", "shell", "fsl"):
-        of_tool = [(span.energy_j, truth_j) for name, span, truth_j in nodes if name == tool]
-        assert len(of_tool) > 10
-        ratio[tool] = sum(e for e, _ in of_tool) / sum(t for _, t in of_tool)
-    assert ratio["ants"] < 1.0 < ratio["fsl"] < ratio["shell"] < 1.6
+    for tool, group in by_tool(carry_out(tmp_path, mix)).items():
+        assert len(group) > 10
+        shared_j = fsum(span.energy_j for span, _ in group)
+        ratio[tool] = shared_j / fsum(truth_j for _, truth_j in group)
+    assert ratio["wf.ants"] < 1.0 < ratio["wf.fsl"] < ratio["wf.shell"] < 1.6

@@ -437,4 +437,7 @@ def test_every_execution_is_there_once_and_makes_sense(run):
             assert span.energy_j is None
         if span.energy_j is not None and span.energy_j >= 0.0 and span.method == "measured":
             assert span.sensor_low_j <= span.energy_j <= span.sensor_high_j
-            assert -1e-9 <= span.shared_j <= span.energy_j + 1e-9
+            assert span.shared_j == 0.0
+            # With all kinds known, nobody gets what nobody lacks.
+            kinds_j = [joules for _, joules in span.doubt.kinds_j]
+            assert close(sum(kinds_j), 0.0, scale=sum(map(abs, kinds_j)) + 1.0)

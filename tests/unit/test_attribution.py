@@ -27,6 +27,7 @@ from nicarbon.records import (
     Sensor,
     Start,
 )
+from nicarbon.unlike import sigma
 
 S = 1_000_000_000
 HOST = "0123456789ab"
@@ -509,13 +510,13 @@ def test_without_a_calibration_active_energy_is_unknown():
     assert result.spans[0].active_j is None
 
 
-def test_shared_energy_is_weighted_by_the_part_of_others():
+def test_only_a_node_beside_others_leaves_a_doubt():
     nodes = driver_file(*span(0, 0, 5, 5.0), *span(1, 5, 10, 2.0), cpu=(0, 7))
     result = run([nodes], [(0, 0, 0), (5, 5, 100), (10, 13, 180)])
     alone, beside = result.spans
-    assert alone.shared_j == pytest.approx(0.0)
+    assert sigma([alone.doubt]) == pytest.approx(0.0, abs=1e-6)
     assert beside.energy_j == pytest.approx(20.0)
-    assert beside.shared_j == pytest.approx(20.0 * 6 / 8)
+    assert 1.0 < sigma([beside.doubt]) < 20.0
 
 
 def test_hosts_are_separate():

@@ -43,7 +43,9 @@ def test_a_share_is_cpu_seconds_of_busy_seconds():
     a = parts.shares["a"]
     assert a.energy_j == pytest.approx(10 / 4 + 40 / 2)
     assert (a.low_j, a.high_j) == pytest.approx((0.5 * a.energy_j, 2 * a.energy_j))
-    assert a.shared_j == pytest.approx(2.5 * 3 / 4 + 20 / 2)
+    [(others, lost), (own, got)] = a.doubt.kinds_j
+    assert (others, own) == ("", "a")
+    assert got == pytest.approx(-lost)
     assert a.host_s == pytest.approx(1 / 4 + 1 / 2)
     assert parts.other_j == pytest.approx(50 - a.energy_j)
     assert parts.unattributed_j == 0.0

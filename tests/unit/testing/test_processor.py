@@ -52,3 +52,11 @@ def test_an_idle_socket_draws_nothing_for_being_active():
     assert Processor(8, uncore_w=10).active_w(0) == 0
     assert Processor(8, uncore_w=10).active_w(0.3) == pytest.approx(3)
     assert Processor(8, uncore_w=10).draw_w([], 1.0) == []
+
+
+def test_a_measured_curve_is_what_ordinary_programs_draw():
+    processor = Processor(8, idle_w=2, curve=((0.0, 2.0), (0.5, 30.0), (1.0, 40.0)))
+    [(half, _)] = processor.draw_w(programs((4, 5, 0)), 1.0)
+    assert half == pytest.approx(28)
+    (light, _), (heavy, _) = processor.draw_w(programs((4, 2.5, 0), (4, 7.5, 0)), 1.0)
+    assert (light, heavy) == pytest.approx((9.5, 28.5))

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What unlike programs may cost more or less: exact in who pays for whom, estimated in watts."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from nicarbon.curves import Piece, executions
+from nicarbon.records import End, Graph, Node, NodeFile, Process, Start
+from nicarbon.sightings import Stretch
+from nicarbon.timeline import Timeline
+from nicarbon.unlike import Doubt, Kinds, doubts, joined, kinds, sigma
+
+S = 1_000_000_000
+
+
+def line(power_w, covered=None):
+    energy = np.array(power_w, dtype=float)
+    n = len(energy)
+    return Timeline(
+        t_ns=np.arange(n + 1, dtype=np.int64) * S,
+        covered=np.array(covered or [True] * n),
+        energy_j=energy,
+        low_j=energy,
+        high_j=energy,
+        busy_cpu_s=np.zeros(n),
+        recount_j=float(energy.sum()),
+        n_domains=1,
+    )
+
+
+def found(power_w, nodes, of, others=0.0, covered=None, **kind):
+    """Doubts of nodes given as CPUs in each second, from their first."""
+    pieces = {span: Piece(first, np.array(cpus, float)) for span, (first, cpus) in nodes.items()}
+    busy = np.full(len(power_w), float(others))
+    for piece in pieces.values():
+        busy[piece.where] += piece.cpu_s
+    return doubts(line(power_w, covered), busy, pieces, Kinds(of, **kind), 8)
+
+
+def test_who_is_alone_or_among_its_like_is_sure():
+    of = {"a": "fsl", "b": "fsl", "c": "fsl"}
+    both = found([20.0] * 4, {"a": (0, [1, 1]), "b": (2, [1, 1]), "c": (2, [1, 1])}, of)
+    assert both["a"].kinds_j == ()
+    assert both["a"].own_j == pytest.approx(0.0, abs=1e-6)
+    assert both["b"].kinds_j == ()
+    # Executions of one kind differ a little.
+    assert 0 < both["b"].own_j < 10
+
+
+def test_what_one_kind_gets_too_much_another_lacks():
+    nodes = {"a": (0, [1, 1, 2]), "b": (1, [3, 1])}
+    unlike = found([20.0, 30.0, 25.0], nodes, {"a": "fsl", "b": "ants"})
+    a, b = (dict(unlike[span].kinds_j) for span in "ab")
+    # b: 3 x (1 - 3/4) + 1 x (1 - 1/3) CPU seconds stood beside what was no ants.
+    assert b["ants"] == pytest.approx(-b["fsl"])
+    assert a["fsl"] == pytest.approx(-a["ants"])
+    assert b["ants"] == pytest.approx(a["fsl"])
+    whole = joined(unlike.values())
+    assert all(abs(joules) < 1e-9 for _, joules in whole.kinds_j)
+
+
+def test_the_others_are_a_kind_too():
+    [one] = found([20.0] * 3, {"a": (0, [1, 1, 1])}, {"a": "fsl"}, others=1.0).values()
+    [(others, lost), (name, got)] = one.kinds_j
+    assert (others, name) == ("", "fsl")
+    assert got == pytest.approx(-lost)
+    assert got > 0
+
+
+def test_an_execution_of_several_programs_is_unlike_its_own_kind():
+    nodes = {"a": (0, [1, 1]), "b": (0, [1, 1])}
+    of = {"a": "recon", "b": "recon"}
+    sure = found([20.0, 20.0], nodes, of)
+    assert sigma([sure["a"]]) < sigma([found([20.0, 20.0], nodes, of, several="ab")["a"]])
+
+
+def test_power_that_follows_the_mix_widens_the_range():
+    # Two kinds take turns beside each other; power depends on which, or does not.
+    heavy = [1 + i % 2 for i in range(40)]
+    light = [2 - i % 2 for i in range(40)]
+    nodes, of = {"a": (0, heavy), "b": (0, light)}, {"a": "ants", "b": "fsl"}
+    same = found([10.0 + 5 * 3] * 40, nodes, of)["a"]
+    apart = found([10.0 + 8 * h + 2 * x for h, x in zip(heavy, light, strict=True)], nodes, of)[
+        "a"
+    ]
+    assert sigma([apart]) > 3 * sigma([same])
+
+
+def test_a_model_teaches_nothing_about_programs():
+    heavy, light = [1, 2] * 20, [2, 1] * 20
+    nodes, of = {"a": (0, heavy), "b": (0, light)}, {"a": "ants", "b": "fsl"}
+    power_w = [10.0 + 5 * 3] * 40
+    measured = found(power_w, nodes, of)["a"]
+    modelled = found(power_w, nodes, of, measured=False)["a"]
+    assert sigma([modelled]) > 1.1 * sigma([measured])
+
+
+def test_idle_power_is_shared_by_rule_and_leaves_no_doubt():
+    nodes = {"a": (0, [1, 2, 3, 2]), "b": (0, [1, 1, 2, 2])}
+    of = {"a": "ants", "b": "fsl"}
+
+    def power_w(idle_w):
+        cpus = [sum(pair) for pair in zip(*(cpus for _, cpus in nodes.values()), strict=True)]
+        return [idle_w + 5 * busy for busy in cpus]
+
+    little, much = (sigma([found(power_w(w), nodes, of)["a"]]) for w in (2.0, 100.0))
+    # The same watts a CPU, beside 50 times the idle power.
+    assert much < 4 * little
+
+
+def test_what_is_not_covered_counts_nowhere():
+    nodes = {"a": (0, [1, 1, 1]), "b": (0, [1, 1, 1])}
+    of = {"a": "ants", "b": "fsl"}
+    some = found([20.0, 0.0, 20.0], nodes, of, covered=[True, False, True])
+    all_of_it = found([20.0, 20.0], {"a": (0, [1, 1]), "b": (0, [1, 1])}, of)
+    assert sigma([some["a"]]) == pytest.approx(sigma([all_of_it["a"]]))
+    assert found([0.0], {"a": (0, [1])}, {"a": "ants"}, covered=[False]) == {}
+    assert found([20.0], {}, {}) == {}
+
+
+def test_long_runs_are_told_apart_in_stretches(monkeypatch):
+    monkeypatch.setattr("nicarbon.unlike._CELLS", 360)
+    n = 300
+    nodes = {"a": (0, [1] * n), "b": (0, [2] * n), "short": (150, [0.5])}
+    of = {"a": "ants", "b": "fsl", "short": "shell"}
+    coarse = found([30.0] * n, nodes, of)
+    monkeypatch.undo()
+    fine = found([30.0] * n, nodes, of)
+    for span in ("a", "b"):
+        assert sigma([coarse[span]]) == pytest.approx(sigma([fine[span]]), rel=0.05)
+    # What was spread over a stretch stood beside as many others.
+    assert sigma([coarse["short"]]) == pytest.approx(sigma([fine["short"]]), rel=0.2)
+
+
+def test_kinds_are_own_names_whatever_the_subject():
+    lines = tuple(
+        line
+        for i, name in enumerate(("wf.sub_01.bet", "wf.sub_02.bet.aI.a1", "wf.fit[3]", "alone"))
+        for line in (Start(f"s{i}", name, 0, 0, 0.0), End(f"s{i}", S, "ran", 1.0))
+    )
+    graph = Graph("wf", "", (Node("wf.sub_02.bet.aI.a1", "wf.sub_02"),), ())
+    ran = executions([NodeFile(Process("h", "h", 1, 1, "h-1-1"), lines)], [], [])
+    one = Stretch(S, 10, {"bet": (9, 0.9, 0.0), "sh": (1, 0.1, 0.0)})
+    two = msgspec.structs.replace(one, programs={"fast": (5, 0.0, 0.5), "sh": (5, 0.5, 0.0)})
+    known = kinds(ran, [graph], {"s0": [one], "s3": [one, two]})
+    assert known.of == {"s0": "bet", "s1": "bet", "s2": "fit", "s3": "alone"}
+    assert known.several == {"s3"}
+
+
+def test_own_differences_are_independent():
+    assert sigma([Doubt(own_j=3.0), Doubt(own_j=4.0)]) == 5.0
+    assert sigma([Doubt((("a", 3.0),)), Doubt((("a", 4.0),))]) == 7.0
+    assert sigma([]) == 0.0
