@@ -26,6 +26,7 @@ from nicarbon.records import (
 )
 from nicarbon.run import Run
 from nicarbon.sightings import Program, Split
+from nicarbon.steps import Part, Steps
 
 S = 1_000_000_000
 UNIX_S = 1_790_000_000
@@ -78,6 +79,16 @@ def split(*, sampled=1.0, **programs):
     """A split into programs: each has its share and the looks that met it."""
     parts = (Program(name, share, share, n, ()) for name, (share, n) in programs.items())
     return Split(tuple(parts), sum(n for _, n in programs.values()), sampled)
+
+
+def steps(**given):
+    """Steps of recon-all: each has its share, and what programs were seen in it."""
+    parts = (
+        Part(f"recon-all.{name}", "recon-all", name.replace("_", " "), None, "ran", share, share,
+             ((0.0, 1.0),), share, 0.01, programs)
+        for name, (share, programs) in given.items()
+    )  # fmt: skip
+    return Steps(tuple(parts), ())
 
 
 def host(nodes_j=60.0, **more):

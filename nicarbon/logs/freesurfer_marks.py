@@ -49,6 +49,8 @@ _THREADS = re.compile(r"-(?:openmp|threads)\s+(\d{1,4})\b")
 _SCRIPT = re.compile(
     r"\s(?:\S*/)?((?:FastSurferCNN|CerebNet|HypVINN)/\w+\.py|[\w.+-]+\.py)(?=\s|$)"
 )
+# What nipype puts before each line of a command's output, and its logger before that.
+_STREAMED = re.compile(rb"^std(?:out|err) \d{4}-\d\d-\d\dT[\d:.]+: ?")
 _YEAR_FIRST = re.compile(r"\d{4}")
 _HOST = re.compile(r"(?:Linux|Darwin) (\S+) \d")
 
@@ -146,7 +148,8 @@ def events(lines: Iterable[bytes], problems: list[str]) -> Iterator[Event]:
     reader = _Reader()
     n = 0
     for line in lines:
-        line = line.lstrip(b" ") if line[:1] == b" " else line
+        line = line.lstrip(b" \t") if line[:1] in b" \t" else line
+        line = _STREAMED.sub(b"", line, count=1) if line.startswith(b"std") else line
         found = reader.events(text(line)) if line.startswith(_STARTS) else reader.other(line)
         for event in found:
             yield event

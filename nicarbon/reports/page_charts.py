@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import fsum
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from nicarbon.accounts import METHODS
@@ -23,6 +24,7 @@ from nicarbon.power import Power, power_over_time
 from nicarbon.reports.cells import clean, format_energy_of, format_range, format_share
 from nicarbon.rows import clock_offsets, energy_range
 from nicarbon.run import Summary
+from nicarbon.steps import NO_STEP
 from nicarbon.units import NS_PER_S, format_duration
 
 OUTCOMES = ("ran", "cached", "failed", "killed", "running")
@@ -186,9 +188,11 @@ def _power(host: int, power: Power, shift_s: float) -> dict[str, Any]:
 
 
 def energy_tree(
-    summary: Summary, inside: Mapping[str, Mapping[str, Sequence[SpanEnergy]]]
+    summary: Summary,
+    inside: Mapping[str, Mapping[str, Sequence[SpanEnergy]]],
+    steps: Mapping[str, Mapping[str, Mapping[str, float]]],
 ) -> list[dict[str, Any]]:
-    """Return stages, their nodes and the programs in these as a tree for a treemap.
+    """Return stages, their nodes, and the steps and programs in these as a tree for a treemap.
 
     A leaf or branch has ``name``, ``value`` in joules and ``text``, a branch ``children``.
 
@@ -198,23 +202,51 @@ def energy_tree(
         Of the run by stage.
     inside : mapping
         Programs by node by stage, from `nicarbon.run.Run.inside`.
+    steps : mapping
+        In which steps a node's programs were seen: `nicarbon.marked.steps_of_programs`.
     """
     total_j = summary.total.energy_j
     return [
         _branch(row.name, row.energy_j, row.method, total_j)
-        | {"stage": place, "children": _nodes(inside.get(row.name, {}), total_j)}
+        | {"stage": place, "children": _nodes(inside.get(row.name, {}), steps, total_j)}
         for place, row in enumerate(summary.rows)
         if row.energy_j
     ]
 
 
 def _nodes(
-    nodes: Mapping[str, Sequence[SpanEnergy]], total_j: float | None
+    nodes: Mapping[str, Sequence[SpanEnergy]],
+    steps: Mapping[str, Mapping[str, Mapping[str, float]]],
+    total_j: float | None,
 ) -> list[dict[str, Any]]:
     leaves = _leaves(nodes, "node", total_j)
-    for leaf, (_, parts) in zip(leaves, _largest(nodes), strict=False):
+    for leaf, (node, parts) in zip(leaves, _largest(nodes), strict=False):
+        if node in steps:
+            leaf["children"] = _steps(parts, steps[node], total_j)
+            continue
         programs: dict[str, list[SpanEnergy]] = defaultdict(list)
         for part in parts:
+            programs[part.part].append(part)
+        if len(programs) > 1:
+            leaf["children"] = _leaves(programs, "program", total_j)
+    return leaves
+
+
+def _steps(
+    parts: Sequence[SpanEnergy],
+    steps_of: Mapping[str, Mapping[str, float]],
+    total_j: float | None,
+) -> list[dict[str, Any]]:
+    """Return the steps of a node, and in each the programs that were seen in it."""
+    by_step: dict[str, list[SpanEnergy]] = defaultdict(list)
+    for part in parts:
+        for step, share in steps_of.get(part.part, {NO_STEP: 1.0}).items():
+            energy_j = None if part.energy_j is None else share * part.energy_j
+            by_step[step].append(msgspec.structs.replace(part, energy_j=energy_j))
+    leaves = _leaves(by_step, "step", total_j)
+    for leaf, (_, of_step) in zip(leaves, _largest(by_step), strict=False):
+        programs: dict[str, list[SpanEnergy]] = defaultdict(list)
+        for part in of_step:
             programs[part.part].append(part)
         if len(programs) > 1:
             leaf["children"] = _leaves(programs, "program", total_j)

@@ -16,6 +16,7 @@ from nicarbon.bottleneck import RULE, Bottlenecks
 from nicarbon.critical import CriticalPath
 from nicarbon.errors import NicarbonError, StageRuleError
 from nicarbon.hosttime import HostTime, host_times
+from nicarbon.marked import steps_of_programs
 from nicarbon.notes import count, is_known, some
 from nicarbon.reports import page_charts as charts
 from nicarbon.reports import page_tables as tables
@@ -27,6 +28,7 @@ from nicarbon.reports.cells import (
     format_mass_of,
     format_range,
     format_share,
+    marked_line,
     pricing_command,
     sum_line,
     told_line,
@@ -91,6 +93,9 @@ class Page(msgspec.Struct, frozen=True):
     programs: Table | None
     told: str
     by_program: str
+    steps: Table | None
+    cut: str
+    by_step: str
     by_slack: str
     path_table: Table | None
     time_table: Table | None
@@ -138,7 +143,7 @@ def gather(run: Run, stages_file: str | Path | None = None, command: str = "") -
     carbon, carbon_range = _carbon(summary)
     total = summary.total
     where = shlex.quote(summary.path)
-    told = summary.told
+    told, marked = summary.told, summary.marked
     return Page(
         run_id=summary.run_id,
         program=run.facts.info.program or summary.run_id,
@@ -168,6 +173,9 @@ def gather(run: Run, stages_file: str | Path | None = None, command: str = "") -
         programs=tables.program_table(run.summary("program", stages_file)) if told else None,
         told=told_line(told) if told else "",
         by_program=f"nicarbon summary {where} --by program --format tsv{command}",
+        steps=tables.step_table(run.summary("step", stages_file), colours) if marked else None,
+        cut=marked_line(marked) if marked else "",
+        by_step=f"nicarbon summary {where} --by step --format tsv{command}",
         by_slack=f"nicarbon bottleneck {where} --format json{command}",
         path_table=tables.path_table(found.critical_path, colours) if has_path else None,
         time_table=tables.time_table(found.critical_path) if has_path else None,
@@ -349,5 +357,5 @@ def _chart_data(
         "timeline": charts.timeline(
             summary, run.attribution.spans, times, found.critical_path, stage_of, stages
         ),
-        "tree": charts.energy_tree(summary, inside),
+        "tree": charts.energy_tree(summary, inside, steps_of_programs(run.attribution.spans)),
     }

@@ -13,6 +13,7 @@ import msgspec
 from nicarbon.attribution import HostEnergy, SpanEnergy
 from nicarbon.bottleneck import Bottlenecks, Phase, StageGroup
 from nicarbon.critical import CriticalPath
+from nicarbon.marked import Step
 from nicarbon.notes import is_known
 from nicarbon.records import Host, Sensor
 from nicarbon.reports.bottleneck import (
@@ -189,6 +190,59 @@ def program_table(summary: Summary) -> Table:
         tuple(tuple(_row(row, summary.total, is_priced)) for row in most_used(summary.rows)),
         is_sortable=True,
     )
+
+
+def step_table(summary: Summary, colours: Mapping[str, str]) -> Table:
+    """Return the steps inside nodes that used most, with what programs say of them.
+
+    Parameters
+    ----------
+    summary : Summary
+        By step.
+    colours : mapping
+        Colour of each stage.
+    """
+    is_priced = summary.price is not None
+    titles = ["energy", "range", *(["CO2e"] if is_priced else []), "share", "CPU time", "duration"]
+    known = summary.marked.steps if summary.marked is not None else {}
+    rows = []
+    for row in most_used(summary.rows):
+        cells = _row(row, summary.total, is_priced)
+        stage = summary.stages.get(row.name, "")
+        step = known.get(row.name)
+        rows.append(
+            (
+                cells[0],
+                Cell(stage or "", colour=colours.get(stage, "")),
+                *cells[1:],
+                Cell(seen_cpu(step), None if step is None else step.seen_cpu_s),
+            )
+        )
+    return Table(
+        "Steps that used most",
+        (
+            Column("step", "name"),
+            Column("stage", "text"),
+            *(Column(title) for title in [*titles, "nodes"]),
+            Column("method", "word"),
+            Column("CPU time by programs"),
+        ),
+        tuple(rows),
+        is_sortable=True,
+    )
+
+
+def seen_cpu(step: Step | None) -> str:
+    """Say what programs that were seen say of a step's CPU time.
+
+    Examples
+    --------
+    >>> seen_cpu(Step("recon-all", "Fill", None, 10.0, 9.0, 0.6)), seen_cpu(None)
+    ('9 s ± 0.6 s', 'n/a')
+    """
+    if step is None or step.seen_cpu_s is None or step.error_cpu_s is None:
+        return "n/a"
+    return f"{format_duration(step.seen_cpu_s)} ± {format_duration(step.error_cpu_s)}"
 
 
 def most_used(rows: Iterable[Row]) -> list[Row]:

@@ -137,3 +137,10 @@ def test_task_classes_of_pydra_have_the_stages_of_nipypes_interfaces():
             wrong.append((interface, rule and rule.stage, stage))
     assert wrong == []
     assert len(lines) == 229
+
+
+def test_a_surface_step_with_an_atlas_in_its_name_makes_a_surface():
+    steps = {"WhitePreAparc_lh": "surface reconstruction", "AParc-to-ASeg_aparc": "parcellation"}
+    nodes = tuple(Node(f"recon-all.{name}", "recon-all", "recon-all step") for name in steps)
+    found = StageRules.load().classify(Graph("", "", nodes, ()))
+    assert found == {f"recon-all.{name}": stage for name, stage in steps.items()}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
+from recon_logs import STEPS, recon_all
 
 from nicarbon.logs.freesurfer_marks import Banner, End, Header, Mark, Seen, Timed, Together, events
 
@@ -80,3 +81,11 @@ def test_what_programs_and_shells_time_is_found():
 
 def test_half_a_line_marks_nothing():
     assert found("@#@FSTIME  2021:07:13:16:31:00 mri_conv", "#@# ", "#@# MotionCor Tue Jul") == []
+
+
+def test_lines_are_read_through_what_nipype_puts_before_them():
+    text, _ = recon_all(STEPS[:3])
+    plain = list(events((line.encode() for line in text.splitlines()), []))
+    for prefix in ("stdout 2026-09-21T14:26:40.123456:", "\t stdout 2026-09-21T14:26:40.123456: "):
+        streamed = (f"{prefix}{line}".encode() for line in text.splitlines())
+        assert list(events(streamed, [])) == plain

@@ -123,6 +123,25 @@ def test_programs_are_in_their_node_in_their_stage(run_folders):
     ]
 
 
+def test_a_node_that_marked_its_steps_opens_to_them_and_these_to_programs(run_folders):
+    split = run_folders.split(mri_ca_register=(0.6, 60), tcsh=(0.4, 40))
+    steps = run_folders.steps(CA_Reg=(0.7, {"mri_ca_register": 6.0, "tcsh": 1.0}),
+                              Fill=(0.3, {"tcsh": 3.0}))  # fmt: skip
+    span = run_folders.span("wf.recon", 0, 9, 100.0, split=split, steps=steps)
+    (branch,) = data(run_folders.run([span], graphs=()))["tree"]
+    (node,) = branch["children"]
+    assert [(step["name"], step["value"]) for step in node["children"]] == [
+        ("recon-all.CA_Reg", 70.0),
+        ("recon-all.Fill", 30.0),
+    ]
+    first, second = node["children"]
+    assert {leaf["name"]: leaf["value"] for leaf in first["children"]} == {
+        "mri_ca_register": 60.0,
+        "tcsh": 10.0,
+    }
+    assert "children" not in second
+
+
 def test_many_small_nodes_are_one_leaf_and_their_energy_is_kept(run_folders):
     n = N_LEAVES + 20
     spans = [run_folders.span(f"wf.bet{i}", i, i + 1, 1.0 + i) for i in range(n)]

@@ -88,6 +88,19 @@ def test_programs_are_shown_where_they_were_seen(run_folders):
     assert page.told.endswith("In 1 node none was seen at work (10 J)")
 
 
+def test_steps_are_shown_where_they_were_marked(run_folders):
+    steps = run_folders.steps(CA_Reg=(0.75, {}), Fill=(0.25, {}))
+    page = gather(run_folders.run([run_folders.span("wf.recon", 0, 9, 100.0, steps=steps)]))
+    found = [[cell.text for cell in (row[0], row[1], row[2], row[-1])] for row in page.steps.rows]
+    assert found == [
+        ["recon-all.CA_Reg", "registration", "75 J", "6.75 s ± 0.09 s"],
+        ["recon-all.Fill", "surface reconstruction", "25 J", "2.25 s ± 0.09 s"],
+    ]
+    assert "markers" in page.cut
+    plain = gather(run_folders.run([run_folders.span("wf.fast")]))
+    assert (plain.steps, plain.cut) == (None, "")
+
+
 def test_a_monoliths_share_is_in_the_stages_of_its_programs(run_folders):
     split = run_folders.split(mri_ca_register=(0.5, 50), mris_sphere=(0.5, 50))
     node = Node("wf.recon", "wf", "nipype.interfaces.freesurfer.preprocess.ReconAll")
