@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import time
+from importlib import resources
 from typing import Any
 
 from rich.console import Console
@@ -39,6 +40,11 @@ is kept in $XDG_CONFIG_HOME/nicarbon/hosts (default: ~/.config), for later runs 
 """
 
 _READ_FOR_S = 1.0
+# What an administrator may install; nicarbon itself never asks for root.
+_FILES = {
+    "systemd-unit": "nicarbon-rapl.service",
+    "udev-rule": "70-nicarbon-rapl.rules",
+}
 _PARANOID = "proc/sys/kernel/perf_event_paranoid"
 _ALLOW_PERF = (
     "sudo sysctl kernel.perf_event_paranoid=2",
@@ -60,6 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=("table", "json"), default="table", help="(default: table)"
     )
+    parser.add_argument(
+        "--print",
+        choices=sorted(_FILES),
+        help="print a file that lets one group read the energy counters, and do nothing else",
+    )
     deep.add_arguments(parser)
 
 
@@ -71,6 +82,10 @@ def run(args: argparse.Namespace) -> int:
     NicarbonError
         If the root is no folder, or options contradict each other.
     """
+    if args.print is not None:
+        where = resources.files("nicarbon") / "data" / "permissions" / _FILES[args.print]
+        print(where.read_text(encoding="utf-8"), end="")
+        return 0
     deep.check(args)
     if not os.path.isdir(args.root):
         raise NicarbonError(f"--root: there is no folder {args.root}")

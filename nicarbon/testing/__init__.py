@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fake clock and a simulated host, whose joules are known, for tests of nicarbon and with it.
+"""A fake clock, a simulated host, whose joules are known, and the tests that a sensor must pass.
 
 Whatever comes from here says that it is simulated; nothing here is ever used while metering.
 """
@@ -10,5 +10,6 @@ from nicarbon.testing.clock import FakeClock
 from nicarbon.testing.host import SimulatedHost
 from nicarbon.testing.programs import Phase
 from nicarbon.testing.run import SimulatedRun
+from nicarbon.testing.sensor import SensorContract
 
-__all__ = ["FakeClock", "Phase", "SimulatedHost", "SimulatedRun"]
+__all__ = ["FakeClock", "Phase", "SensorContract", "SimulatedHost", "SimulatedRun"]

@@ -26,14 +26,15 @@ MAX_POWER_W = {"package": 1000.0, "core": 1000.0, "uncore": 1000.0, "dram": 500.
 # Short peaks go beyond the limits that the firmware states.
 _MAX_POWER_SAFETY = 2.0
 
-_UDEV_RULE = (
-    'ACTION=="add", SUBSYSTEM=="powercap", KERNEL=="intel-rapl:*", '
-    'RUN+="/bin/chmod a+r /sys%p/energy_uj"'
-)
+# One group's, not everybody's: nicarbon/data/permissions says why.
 _PERMIT = (
+    "sudo groupadd --system energy",
+    "sudo usermod -aG energy $USER",
+    "nicarbon doctor --print udev-rule | sudo tee /etc/udev/rules.d/70-nicarbon-rapl.rules",
+    "sudo udevadm control --reload",
+    "sudo udevadm trigger --subsystem-match=powercap --action=add",
+    "# then log in again, so that the group counts; or, for everybody until the next boot:",
     "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj",
-    "# and for every boot from now on:",
-    f"echo '{_UDEV_RULE}' | sudo tee /etc/udev/rules.d/70-nicarbon.rules",
 )
 # Docker and Podman cover /sys/devices/virtual/powercap, to which the links in
 # /sys/class/powercap lead: mounting the links alone gives links that lead nowhere.

@@ -2,13 +2,19 @@
 from __future__ import annotations
 
 import argparse
+import configparser
+import grp
 import io
 import json
+import os
+import shlex
+import stat
+import subprocess
 import sys
 
 import pytest
 
-from nicarbon.cli import doctor
+from nicarbon.cli import doctor, main
 from nicarbon.errors import NicarbonError
 
 
@@ -54,6 +60,49 @@ def run(root, capsys, *options):
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch):
     monkeypatch.setattr(doctor.time, "sleep", lambda seconds: None)
+
+
+@pytest.fixture
+def zone(tmp_path):
+    folder = tmp_path / "powercap" / "intel-rapl:0"
+    folder.mkdir(parents=True)
+    (tmp_path / "powercap" / "intel-rapl").mkdir()
+    for name in ("energy_uj", "constraint_0_power_limit_uw"):
+        (folder / name).write_text("5\n")
+        (folder / name).chmod(0o400 if name == "energy_uj" else 0o644)
+    return folder
+
+
+def printed(capsys, what):
+    assert main(["doctor", "--print", what]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["ExecStart", "ExecStop"])
+def test_the_systemd_unit_opens_the_counters_to_one_group_and_nothing_else(zone, capsys, verb):
+    unit = configparser.RawConfigParser(strict=False)
+    unit.optionxform = str
+    unit.read_string(printed(capsys, "systemd-unit"))
+    assert unit["Service"]["CapabilityBoundingSet"] == "CAP_CHOWN CAP_FOWNER"
+    words = shlex.split(unit["Service"][verb])
+    group = grp.getgrgid(os.getgid()).gr_name
+    code = words[2].replace("$$", "$").replace("/sys/class/powercap", str(zone.parent))
+    code = code.replace("chgrp energy", f"chgrp {group}").replace("chgrp root", f"chgrp {group}")
+    subprocess.run([*words[:2], code], check=True, timeout=30)
+    mode = {path.name: stat.S_IMODE(path.stat().st_mode) for path in zone.iterdir()}
+    open_to_group = 0o440 if verb == "ExecStart" else 0o400
+    assert mode == {"energy_uj": open_to_group, "constraint_0_power_limit_uw": 0o644}
+
+
+def test_the_udev_rule_opens_the_counters_to_one_group_and_nothing_else(zone, capsys):
+    text = printed(capsys, "udev-rule")
+    assert "CVE-2020-8694" in text
+    (rule,) = (line for line in text.splitlines() if line and not line.startswith("#"))
+    parts = dict(part.split("==", 1) for part in rule.split(", ") if "==" in part)
+    assert parts["SUBSYSTEM"] == '"powercap"'
+    assert parts["TEST"] == '"energy_uj"'
+    commands = [part.split("=", 1)[1].strip('"') for part in rule.split(", ") if "RUN+=" in part]
+    assert commands == ["/bin/chgrp energy /sys%p/energy_uj", "/bin/chmod 0440 /sys%p/energy_uj"]
 
 
 def test_a_host_without_counters_says_why_what_to_type_and_what_a_run_yields(root, capsys):
