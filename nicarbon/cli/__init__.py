@@ -36,6 +36,7 @@ VERBS = {
     "bids": "write what runs used beside the derivatives, as BIDS",
     "stages": "show which rule named the stage of each node, and what none names",
     "gather": "pack the files of finished runs",
+    "export": "write the nodes of many runs as one Parquet file",
     "graph": "draw the footprint graph, or write it for other programs",
     "doctor": "show which sensors work here, and how to enable the others",
 }
@@ -62,6 +63,8 @@ examples:
   nicarbon bids RUN OUT                    tables and figures per subject, as a BIDS derivative
   nicarbon stages RUN                      which rule named each node; rules of your own
   nicarbon gather nicarbon-runs/*          pack finished runs: few files instead of many
+  nicarbon export 'runs/*' -o cohort.parquet
+                                           every node of a study, for DuckDB, pandas, Spark
   nicarbon graph RUN -o footprint.svg      stages, and what depends on what
   nicarbon doctor                          which sensors work here, and how to enable the others
 """
