@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What metering costs a task of pydra's, in CPU time: 500 trivial tasks on its worker ``cf``.
+"""What metering costs a task of pydra's, in CPU time: 1,000 trivial tasks on its worker ``cf``.
 
 Metered and plain in turns, each trial a process of its own, its cache in memory (/dev/shm). Its
 cost is user and system time of the process and its children from before the submitter is made
@@ -75,8 +75,8 @@ def measure(kind: str, n_tasks: int) -> tuple[float, float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=12)
-    parser.add_argument("--tasks", type=int, default=500)
+    parser.add_argument("--pairs", type=int, default=10)
+    parser.add_argument("--tasks", type=int, default=1000)
     parser.add_argument("--json", type=Path, help="write every pair there, too")
     parser.add_argument("--trial", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -22,8 +22,8 @@ examples:
   nicarbon run --bids OUT fmriprep BIDS OUT participant
   nicarbon run -- recon-all -s bert -all        any other command, as one node
 
-A Python program is run in this process, and each nipype workflow in it is metered with the
-plugin that it chooses. The exit code is the program's own.
+A Python program is run in this process, and each nipype or pydra workflow in it is metered with
+the plugin or worker that it chooses. The exit code is the program's own.
 """
 
 
