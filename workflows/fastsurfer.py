@@ -27,6 +27,7 @@ from running import (
 from surfer_parts.subjects import (
     add_subject_arguments,
     check_freesurfer,
+    check_path,
     licence,
     subjects,
     subjects_dir,
@@ -64,6 +65,13 @@ def get_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help=f"Apptainer image of FastSurfer (default: {COMMAND} on the PATH or in "
         "$FASTSURFER_HOME)",
+    )
+    parser.add_argument(
+        "--py",
+        type=Path,
+        metavar="FILE",
+        help="Python of the environment that FastSurfer is installed in (default: python3 on the "
+        "PATH, which is nicarbon's where that is another one)",
     )
     parser.add_argument(
         "--threads",
@@ -139,7 +147,14 @@ def check_gpu() -> None:
 
 def run(args: argparse.Namespace) -> Path:
     """Build the workflow and run it; return the folder of its results."""
+    if args.py is not None and args.image is not None:
+        raise InputError("--py: an image has a Python of its own; leave it out")
     given = installed(args.image)
+    if args.py is not None:
+        if not args.py.is_file():
+            raise InputError(f"{args.py}: there is no such Python")
+        check_path(args.py.absolute())
+        given["python"] = str(args.py.absolute())
     if not args.seg_only:
         given["fs_license"] = str(licence() if args.image else check_freesurfer())
     if args.device == "cuda":

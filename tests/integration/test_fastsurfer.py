@@ -102,7 +102,7 @@ def test_its_logs_are_read_as_those_of_fastsurfer(run, site):
 
 
 def test_a_network_that_fails_says_so_and_no_surface_is_made(site):
-    options = ("--subjects", "fails", "-w", "fails")
+    options = ("--subjects", "fails", "-w", "fails", "--py", sys.executable)
     said = site(*options, code=1, STAND_IN_FAIL="CerebNet/run_prediction.py")
     scripts = site.subjects / "fails" / "scripts"
     assert f"run_fastsurfer.sh ended with exit code 1: see its logs in {scripts}" in said
@@ -166,6 +166,8 @@ def test_an_image_sees_the_folders_of_its_files(interface, site):
         ([], {"FS_LICENSE": "/nowhere/key"}, "no licence of FreeSurfer at /nowhere/key"),
         (["--image", "none.sif"], {}, "none.sif: there is no such image; apptainer build"),
         (["--image", "fastsurfer.sif"], {"PATH": "/nowhere"}, "needs apptainer or singularity"),
+        (["--py", "none"], {}, "none: there is no such Python"),
+        (["--py", "x", "--image", "fastsurfer.sif"], {}, "an image has a Python of its own"),
         (["--device", "cuda"], {"PATH": "/nowhere"}, "nvidia-smi finds no GPU"),
         (["--subjects-dir", "/nowhere"], {}, "/nowhere: SUBJECTS_DIR has to be a folder"),
         (["--subjects", "done"], {}, "subject done exists in"),

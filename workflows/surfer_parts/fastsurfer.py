@@ -55,6 +55,7 @@ class _FastSurferInput(CommandLineInputSpec):  # type: ignore[misc]
     parallel = traits.Bool(argstr="--parallel", desc="surfaces of both hemispheres at once")
     three_tesla = traits.Bool(argstr="--3T", desc="the atlas for Talairach registration")
     fs_license = File(exists=True, argstr="--fs_license %s", desc="FreeSurfer's licence")
+    python = File(exists=True, argstr="--py %s", desc="Python of FastSurfer's environment")
     no_cereb = traits.Bool(argstr="--no_cereb", desc="leave out the cerebellum's parts")
     no_hypothal = traits.Bool(argstr="--no_hypothal", desc="leave out the hypothalamus's parts")
     no_biasfield = traits.Bool(argstr="--no_biasfield", desc="leave out bias correction")
