@@ -91,13 +91,9 @@ class GpuUse:
         self._roots: dict[int, int] = {}
         self.in_use = False
 
-    def __bool__(self) -> bool:
-        """Tell whether there is any card."""
-        return bool(self._cards)
-
     def is_due(self) -> bool:
         """Tell whether it is time to ask again between two samples."""
-        return bool(self._cards) and self._monotonic_ns() - self._looked_ns >= _LOOK_AGAIN_NS
+        return self._monotonic_ns() - self._looked_ns >= _LOOK_AGAIN_NS
 
     def look(self, owners_between: Callable[[int, int], Owners]) -> None:
         """Ask every card now.

@@ -8,7 +8,6 @@ One small JSON file for each machine, below ``$XDG_CONFIG_HOME/nicarbon/hosts`` 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -66,6 +65,9 @@ def key(root: str, procfs: ProcFS) -> str:
     """
     data = read_file(os.path.join(root, "etc", "machine-id")) or b""
     machine = data.strip() or procfs.hostname().encode("utf-8", "replace")
+    # A library of its own, which most runs need for nothing else.
+    import hashlib
+
     what = (_APPLICATION, machine, procfs.cpu_info()["name"].encode(), b"%d" % procfs.n_cpus())
     return hashlib.sha256(b"\0".join(what)).hexdigest()[:16]
 
@@ -77,6 +79,8 @@ def path(root: str, procfs: ProcFS) -> str:
 
 def load(root: str, procfs: ProcFS) -> dict[str, Curve]:
     """Return the parts of a machine's profile by their name; what is no curve is left out."""
+    if not os.path.isdir(folder()):
+        return {}
     try:
         content = json.loads(read_file(path(root, procfs)) or b"{}")
     except (ValueError, RecursionError):

@@ -12,17 +12,19 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nicarbon.meter import host, profile, sensors
 from nicarbon.meter.ends import Ends
-from nicarbon.meter.gpu_use import GpuUse
 from nicarbon.meter.markers import Markers
 from nicarbon.meter.processes import ProcFS, Seen
 from nicarbon.meter.sensors import contract
 from nicarbon.meter.sightings import Sightings
 from nicarbon.meter.watch import NodeWatch
 from nicarbon.meter.writer import Writer
+
+if TYPE_CHECKING:
+    from nicarbon.meter.gpu_use import GpuUse
 
 # Accuracy doesn't depend on the interval: counters are cumulative and CPU times exact. The first
 # minutes are finer so that short runs, and what is tried out first, show a course.
@@ -131,9 +133,14 @@ class Sampler:
         self.watch = NodeWatch(self.run_dir, self.procfs, self._pid, served)
         self._devices = [s for s in self.sensors if sensors.is_of_devices(s)]
         cards = [card for s in self._devices for card in getattr(s, "cards", ())]
-        self._gpu_use = GpuUse(
-            cards, self.procfs, self._driver_pid, self._pid, self.clock.monotonic_ns
-        )
+        self._gpu_use: GpuUse | None = None
+        if cards:
+            # Each run starts a sampler: what most hosts do not have is not even loaded.
+            from nicarbon.meter.gpu_use import GpuUse
+
+            self._gpu_use = GpuUse(
+                cards, self.procfs, self._driver_pid, self._pid, self.clock.monotonic_ns
+            )
         name = f"samples-{self.procfs.key(self._pid)}.jsonl"
         record = host.describe(
             self.procfs,
@@ -157,7 +164,8 @@ class Sampler:
         elapsed_ns = self.clock.monotonic_ns() - self._began_ns
         first = elapsed_ns < _FIRST_MINUTES_S * _NS_PER_S
         # Of cards, unlike of processes, nobody has the exact time that a node computed on them.
-        return _FIRST_INTERVAL_S if first or self._gpu_use.in_use else _LATER_INTERVAL_S
+        in_use = self._gpu_use is not None and self._gpu_use.in_use
+        return _FIRST_INTERVAL_S if first or in_use else _LATER_INTERVAL_S
 
     def sample(self) -> dict[str, Any] | None:
         """Read everything once and write it; return the record, None where it can't be read.
@@ -179,7 +187,7 @@ class Sampler:
         sightings = self._sightings.take()
         if sightings:
             record["sightings"] = sightings
-        if self._gpu_use:
+        if self._gpu_use is not None:
             self._gpu_use.look(self.watch.owners)
             record["gpus"] = self._gpu_use.take()
         markers = self._markers.take()
@@ -199,7 +207,7 @@ class Sampler:
         """
         before_s = time.thread_time()
         self.watch.follow()
-        if self._gpu_use.is_due():
+        if self._gpu_use is not None and self._gpu_use.is_due():
             self._gpu_use.look(self.watch.owners)
         trees = self.watch.trees()
         self._sightings.look(trees)

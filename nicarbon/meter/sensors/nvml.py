@@ -13,10 +13,12 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nicarbon.meter.sensors import Status
-from nicarbon.meter.sensors.nvml_card import Card
+
+if TYPE_CHECKING:
+    from nicarbon.meter.sensors.nvml_card import Card
 
 _DRIVER = "proc/driver/nvidia"
 _DEVICE = re.compile(r"nvidia\d+")
@@ -154,6 +156,8 @@ class Nvml:
         except self._nvml.NVMLError as error:
             refused.append(f"device {index}: {error}")
         else:
+            from nicarbon.meter.sensors.nvml_card import Card
+
             self.cards.append(Card(self._nvml, handle, index, monotonic_ns))
 
     def read(self) -> dict[str, int | None]:
