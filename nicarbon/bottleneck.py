@@ -307,7 +307,9 @@ def _phase(
         shift = round(offsets[host] * NS_PER_S)
         local = [(a - shift, b - shift) for a, b in stretches]
         # Of another host's time, before its job began or after it ended, nothing is the run's.
-        spent = spent_in(time.accounts, without(local, without(local, time.window)))
+        spent = spent_in(
+            time.accounts, without(local, without(local, time.window)), time.devices.values()
+        )
         if spent is None:
             return Phase(name, duration_s)
         parts.append(spent)

@@ -21,6 +21,7 @@ from nicarbon.notes import is_known
 from nicarbon.power import power_over_time
 from nicarbon.records import RunFacts
 from nicarbon.run import Run
+from nicarbon.timeline import account
 from nicarbon.units import NS_PER_S
 
 LOWEST_SEEN = "the lowest power seen"
@@ -96,7 +97,7 @@ def idle_powers(facts: RunFacts) -> dict[str, Idle]:
         header = time.header
         if header is None:
             continue
-        models = [d.model for s in header.sensors for d in s.domains if d.account]
+        models = [domain.model for _, domain in account(header.sensors)]
         known = [model for model in models if model is not None]
         power = power_over_time(time.accounts)
         if header.idle_power_w is not None:

@@ -96,6 +96,7 @@ def notes(
         *_uncovered(attribution.hosts),
         *_turns(attribution.hosts),
         *_disagreeing(attribution.hosts),
+        *_devices(attribution.hosts),
         *_nodes(attribution, missing, wholes),
         *_broken(attribution.hosts),
     )
@@ -187,6 +188,36 @@ def _disagreeing(hosts: Sequence[HostEnergy]) -> Iterable[str]:
                     f"{check.sensor} counted {check.ratio:.2f} x what is counted here "
                     f"({check.kind}), and their errors allow {100 * check.relative_error:.0f} %"
                 )
+
+
+# What may be wrong about whose the energy of a device is: see `nicarbon.records.GpuUse`.
+_TOLD = {
+    "candidate": "its driver tells process numbers of another namespace: what ran on it is "
+    "counted for the node that had the device open",
+    "candidates": "its driver does not tell apart which node of several ran on it: its energy is "
+    "shared among them alike",
+    "holders": "its driver does not tell which process computes: its energy is shared by the "
+    "memory that each held",
+    "unknown": "its driver tells neither which process computes nor whether any does (MIG): its "
+    "energy is shared by the memory that each held, and none of it is known to be idle",
+}
+
+
+def _devices(hosts: Sequence[HostEnergy]) -> Iterable[str]:
+    for host in hosts:
+        for device in host.devices:
+            where = f"{device.name} on {host.hostname or host.host}"
+            if device.told in _TOLD:
+                yield f"{where}: {_TOLD[device.told]}"
+            if device.uncovered_s > UNCOVERED_LIMIT * host.duration_s:
+                yield (
+                    f"{where}: {format_duration(device.uncovered_s)} of "
+                    f"{format_duration(host.duration_s)} are covered by no reading: their energy "
+                    "is in no figure"
+                )
+        for sensor in host.sensors:
+            if sensor.note and not sensor.domains:
+                yield f"on {host.hostname or host.host} {sensor.note}"
 
 
 def _nodes(

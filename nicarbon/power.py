@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
@@ -35,7 +35,11 @@ class Power(msgspec.Struct, frozen=True):
     joined_s: float | None = None
 
 
-def power_over_time(accounts: Sequence[Account], n_most: int = 1000) -> Power | None:
+def power_over_time(
+    accounts: Sequence[Account],
+    n_most: int = 1000,
+    devices: Iterable[Sequence[Account]] = (),
+) -> Power | None:
     """Return a host's power; None without any reading.
 
     Parameters
@@ -46,18 +50,27 @@ def power_over_time(accounts: Sequence[Account], n_most: int = 1000) -> Power | 
         From twice as many intervals on, neighbours are joined until each lasts at least the
         n-th part of the time. Energy is kept: a joined interval has its mean power. What is
         covered is never joined with what is not.
+    devices : iterable of sequence of Account
+        Those of each of its devices, which are added.
     """
-    lines = [line for one in accounts for line in one.lines]
-    if not lines:
+    parts = [part for part in (accounts, *devices) if part]
+    lines = [line for part in parts for one in part for line in one.lines]
+    if not accounts or not lines:
         return None
     t_ns = np.unique(np.concatenate([line.t_ns for line in lines]))
+    powers = np.sum([_of_part(part, t_ns) for part in parts], axis=0)
+    if len(t_ns) - 1 <= 2 * n_most:
+        return Power(t_ns, powers[0], powers[1], powers[2])
+    return _joined(t_ns, powers, max(int(t_ns[-1] - t_ns[0]) // n_most, 1))
+
+
+def _of_part(accounts: Sequence[Account], t_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the watts of the processors or of a device, each moment by the best account."""
     powers = np.full((3, len(t_ns) - 1), np.nan)
     for one in accounts:
         of_one = np.sum([_powers(line, t_ns) for line in one.lines], axis=0)
         powers = np.where(np.isnan(powers), of_one, powers)
-    if len(t_ns) - 1 <= 2 * n_most:
-        return Power(t_ns, powers[0], powers[1], powers[2])
-    return _joined(t_ns, powers, max(int(t_ns[-1] - t_ns[0]) // n_most, 1))
+    return powers
 
 
 def _powers(line: Timeline, t_ns: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import fsum
 
 import msgspec
@@ -34,7 +34,11 @@ class Spent(msgspec.Struct, frozen=True):
     uncovered_s: float
 
 
-def spent_in(accounts: Sequence[Account], stretches: Sequence[Interval]) -> Spent | None:
+def spent_in(
+    accounts: Sequence[Account],
+    stretches: Sequence[Interval],
+    devices: Iterable[Sequence[Account]] = (),
+) -> Spent | None:
     """Return the energy of a host in stretches of time; None without any reading.
 
     Parameters
@@ -43,9 +47,12 @@ def spent_in(accounts: Sequence[Account], stretches: Sequence[Interval]) -> Spen
         Those of the host.
     stretches : sequence of (int, int)
         Nanoseconds of the host's monotonic clock, as `nicarbon.intervals.union` returns them.
+    devices : iterable of sequence of Account
+        Those of each of its devices, which are added.
     """
-    parts = [_of_line(line, stretches) for one in accounts for line in one.lines]
-    if not parts:
+    known = [*accounts, *(one for found in devices for one in found)]
+    parts = [_of_line(line, stretches) for one in known for line in one.lines]
+    if not accounts or not parts:
         return None
     return Spent(
         energy_j=fsum(energy_j for energy_j, _, _ in parts),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gzip
 import importlib.util
 import json
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import nvml_stand_in
 import pytest
 
 SUPPORT = Path(__file__).with_name("support")
@@ -35,6 +37,15 @@ def run_folders():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def nvml_library(tmp_path_factory):
+    """The stand-in, loaded: the loader then finds it by its name, as ``pynvml`` asks for it."""
+    pytest.importorskip("pynvml")
+    if nvml_stand_in.compiler() is None:
+        pytest.skip("no C compiler: the stand-in for the driver's library can't be built")
+    return ctypes.CDLL(str(nvml_stand_in.compile_into(tmp_path_factory.mktemp("nvml"))))
 
 
 def _environment(**more):

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from nicarbon.attribution import Attribution, HostEnergy, SpanEnergy
+from nicarbon.devices import DeviceEnergy
 from nicarbon.records import (
     Cached,
     Close,
@@ -112,6 +113,27 @@ def host(nodes_j=60.0, **more):
         "sensors": (RAPL,),
     } | more
     return HostEnergy(nodes_j=nodes_j, **given)
+
+
+def device(nodes_j=50.0, **more):
+    """A GPU of 80 J, of which the nodes used 50 J, unless said otherwise."""
+    given = {
+        "name": "gpu-0",
+        "card": "NVIDIA H100",
+        "energy_j": nodes_j + 30.0,
+        "energy_low_j": 76.0,
+        "energy_high_j": 84.0,
+        "held_j": 20.0,
+        "engine_j": 5.0,
+        "other_j": 15.0,
+        "unattributed_j": 10.0,
+        "residual_j": 0.0,
+        "sm_s": 3.0,
+        "uncovered_s": 0.0,
+        "method": "measured",
+        "told": "process",
+    } | more
+    return DeviceEnergy(nodes_j=nodes_j, **given)
 
 
 def ended(key=KEY, outcome="ok", *, has_end=True):

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from nicarbon.cli import deep
 from nicarbon.errors import NicarbonError
-from nicarbon.meter import host, perf, profile, sensors
+from nicarbon.meter import gpu_use, host, perf, profile, sensors
 from nicarbon.meter.processes import ProcFS
 from nicarbon.meter.progress import domain_energy_j
 from nicarbon.meter.sensors import contract, external, virtual
@@ -129,6 +129,7 @@ def examine(root: str = "/", read_for_s: float = _READ_FOR_S) -> dict[str, Any]:
             _sensor(sensor, status, before, after)
             for sensor, status in zip(known, statuses, strict=True)
         ],
+        "gpus": _gpus(chosen, procfs),
         "cpu_time": _cpu_time(root),
         "run": _verdict(chosen),
         "profile": {name: part._asdict() for name, part in profile.load(root, procfs).items()},
@@ -254,6 +255,37 @@ def _verdict(used: list[sensors.Sensor]) -> dict[str, Any]:
     return {"sensor": chosen.name, "method": chosen.method, "says": says}
 
 
+def _gpus(used: list[sensors.Sensor], procfs: ProcFS) -> list[dict[str, Any]]:
+    """Say of each GPU what a run here would know."""
+    cards = [card for sensor in used for card in getattr(sensor, "cards", ())]
+    return [
+        {
+            "name": card.name,
+            "card": card.card,
+            "counter": card.counts,
+            "mig": card.mig,
+            "by_process": card.computed() is not None,
+            "process_numbers": gpu_use.are_process_numbers_ours(procfs),
+        }
+        for card in cards
+    ]
+
+
+def _gpu_line(gpu: dict[str, Any]) -> str:
+    """Say how a GPU's energy would be read, and whose it would be."""
+    read = "measured by its energy counter" if gpu["counter"] else "integrated from its power"
+    whose = "by the time that each process computes"
+    if not gpu["by_process"]:
+        whose = "by the memory that each process holds (its driver does not tell who computes)"
+    line = f"{gpu['name']} ({gpu['card'] or 'unknown card'}): {read}, divided {whose}"
+    if not gpu["process_numbers"]:
+        line += (
+            "; its driver may tell process numbers from outside this container: start the "
+            "container with --pid=host to have each node's own"
+        )
+    return line
+
+
 def _show(found: dict[str, Any], console: Console, root: str) -> None:
     """Print it for people. Commands stand on lines of their own, to be copied."""
 
@@ -267,6 +299,7 @@ def _show(found: dict[str, Any], console: Console, root: str) -> None:
         if not sensor["works"] or sensor["commands"]:
             say(f"\n{sensor['name']}: {sensor['reason']}.")
             _show_commands(sensor["commands"], say)
+    _show_gpus(found["gpus"], say)
     cpu = found["cpu_time"]
     say("\nCPU time of a node: exact for its whole process tree, orphans adopted (subreaper).")
     if cpu["perf_task_clock"]:
@@ -289,6 +322,13 @@ def _show(found: dict[str, Any], console: Console, root: str) -> None:
             say(deep.calibrated_line(part))
     say(f"\nHere, {found['run']['says']}.")
     say("Next: nicarbon run SCRIPT.py   (or: nicarbon run -- COMMAND ...)")
+
+
+def _show_gpus(gpus: list[dict[str, Any]], say: Any) -> None:
+    if gpus:
+        say()
+    for gpu in gpus:
+        say(f"{_gpu_line(gpu)}.")
 
 
 def _show_commands(commands: list[str], say: Any) -> None:

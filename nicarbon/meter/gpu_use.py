@@ -39,6 +39,11 @@ Owners = Mapping[int, Optional[Owner]]
 where another sampler answers for it."""
 
 
+def are_process_numbers_ours(procfs: ProcFS) -> bool:
+    """Tell whether the numbers that a driver tells are surely those of processes here."""
+    return procfs.pid_namespace() in (None, _FIRST_NAMESPACE)
+
+
 class _Sum:
     """What was found of one card since it was last written."""
 
@@ -84,7 +89,7 @@ class GpuUse:
         self._own_pid = own_pid
         self._monotonic_ns = monotonic_ns
         self._looked_ns = monotonic_ns()
-        self._is_first = procfs.pid_namespace() in (None, _FIRST_NAMESPACE)
+        self._is_first = are_process_numbers_ours(procfs)
         self._sums = {card.name: _Sum() for card in self._cards}
         # The process that executes nodes above each that was met: drivers tell of processes for
         # some time after their end.

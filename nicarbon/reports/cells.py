@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from nicarbon.attribution import HostEnergy
 from nicarbon.checks import Check
+from nicarbon.devices import DeviceEnergy
 from nicarbon.earlier import Saved
 from nicarbon.flow import UNCLASSIFIED
 from nicarbon.marked import Marked
@@ -28,8 +29,20 @@ from nicarbon.waste import Waste
 MARK = "~"
 
 
+def figure_titles(total: Row, is_priced: bool) -> list[str]:
+    """Return the titles of the figures that `row_cells` writes, without name and method."""
+    grams = ["CO2e"] if is_priced else []
+    gpu = ["of GPUs"] if has_gpu(total) else []
+    return ["energy", "range", *grams, "share", *gpu, "CPU time", "duration", "nodes"]
+
+
+def has_gpu(total: Row) -> bool:
+    """Tell whether the energy of any GPU is known: it then has a column."""
+    return total.gpu_j is not None
+
+
 def row_cells(row: Row, total: Row, is_priced: bool) -> list[str]:
-    """Write a row: name, energy, range, grams if priced, share, CPU time, duration, nodes, method.
+    """Write a row: its name, the figures of `figure_titles`, its method.
 
     Parameters
     ----------
@@ -44,6 +57,7 @@ def row_cells(row: Row, total: Row, is_priced: bool) -> list[str]:
         format_range(row.energy_low_j, row.energy_high_j),
         *([format_mass_of(row.carbon_g, row.method)] if is_priced else []),
         format_share(row.energy_j, total.energy_j),
+        *([format_energy(row.gpu_j)] if has_gpu(total) else []),
         format_duration(row.cpu_s) + ("+" if row.cpu_incomplete else ""),
         format_duration(row.duration_s),
         _nodes(row),
@@ -194,8 +208,7 @@ class Account(NamedTuple):
 def account(host: HostEnergy) -> Account:
     """Write a host's account so that the printed numbers can be added up by eye."""
     scale, unit = energy_unit(host.energy_j)
-    size = abs(host.energy_j) / scale
-    decimals = max(0, 3 - int(log10(size))) if size > 0 else 1
+    decimals = _decimals(host.energy_j / scale)
     what = {"counter" if method == "measured" else "model" for method in account_methods([host])}
 
     def written(energy_j: float) -> str:
@@ -209,6 +222,11 @@ def account(host: HostEnergy) -> Account:
         high=written(host.energy_high_j),
         unit=unit,
     )
+
+
+def _decimals(size: float) -> int:
+    """Return the decimals of a sum that is to be added up by eye."""
+    return max(0, 3 - int(log10(abs(size)))) if size else 1
 
 
 def account_methods(hosts: Iterable[HostEnergy]) -> set[str]:
@@ -234,6 +252,25 @@ def sum_line(host: HostEnergy) -> str:
     parts = " + ".join(f"{name} {number}" for name, number in told.parts)
     share = f", {100 * host.nodes_j / host.energy_j:.0f} % in nodes" if host.energy_j else ""
     return f"{parts} = {told.source} {told.total} {told.unit} ({told.low}-{told.high}){share}"
+
+
+def device_line(device: DeviceEnergy) -> str:
+    """Write a device's account in one line."""
+    scale, unit = energy_unit(device.energy_j)
+    parts = (
+        ("nodes", device.nodes_j),
+        ("engine", device.engine_j),
+        ("other", device.other_j),
+        ("unattributed", device.unattributed_j),
+    )
+    decimals = _decimals(device.energy_j / scale)
+    total = " + ".join(f"{name} {energy_j / scale:.{decimals}f}" for name, energy_j in parts)
+    held = f", {format_energy(device.held_j)} of it held but idle" if device.held_j else ""
+    card = f" ({device.card})" if device.card else ""
+    return (
+        f"{device.name}{card}: {total} = {device.energy_j / scale:.{decimals}f} {unit}{held}; "
+        f"nodes computed {format_duration(device.sm_s)} on it"
+    )
 
 
 def saved_line(saved: Saved, carbon_g: float | None = None) -> str:

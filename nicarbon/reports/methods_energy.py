@@ -17,7 +17,7 @@ from nicarbon.attribution import HostEnergy
 from nicarbon.carbon.embodied import BOAVIZTA
 from nicarbon.carbon.intensity import GIVEN
 from nicarbon.carbon.price import Price
-from nicarbon.notes import is_known
+from nicarbon.notes import UNCOVERED_LIMIT, is_known
 from nicarbon.records import IMPORTED, Sensor
 from nicarbon.reports.cells import format_range, format_share, percent, sum_parts
 from nicarbon.reports.sentences import Sentence, begun, joined
@@ -36,6 +36,10 @@ _REST = {
     "meter": "nicarbon",
     "other": "other processes",
     "unattributed": "times at which nothing ran",
+}
+_BY = {
+    "rapl": "with the processors' RAPL counters",
+    "nvml": "with the GPUs' own counters, read through NVML",
 }
 # Between the ends of a range in a sentence.
 _TO = " to "
@@ -57,10 +61,21 @@ def sensors(summary: Summary) -> Iterator[Sentence]:
             yield _sensor(sensor, where)
     if known and not any(d.kind == "gpu" for h in known for s in h.sensors for d in s.domains):
         yield Sentence("No GPU was metered")
+    yield from _unread(known)
     n_dark = n_hosts - len(known)
     if n_dark:
         where = "" if not known else f" on {n_dark} of {n_hosts} hosts"
         yield Sentence(f"No energy was read{where}: only CPU time is known of what ran there")
+
+
+def _unread(hosts: Sequence[HostEnergy]) -> Iterator[Sentence]:
+    """Say of which GPUs there are figures for a part of the time only."""
+    for host in hosts:
+        for device in host.devices:
+            if device.uncovered_s > UNCOVERED_LIMIT * host.duration_s:
+                yield Sentence(
+                    f"Of {device.name} nothing was read for {format_duration(device.uncovered_s)}"
+                )
 
 
 def _sensor(sensor: Sensor, where: str) -> Sentence:
@@ -75,11 +90,11 @@ def _sensor(sensor: Sensor, where: str) -> Sentence:
             + (f" (source: {model.source})" if model.source else "")
         )
     is_rapl = sensor.name == "rapl"
-    by = "with the processors' RAPL counters" if is_rapl else f"by the sensor {sensor.name}"
+    by = _BY.get(sensor.name, f"by the sensor {sensor.name}")
     error = sensor.relative_error
     within = f", taken to be right within {100 * error:g} %" if error else ""
     note = f"; {sensor.note}" if sensor.note else ""
-    names = ", ".join(domain.name for domain in domains)
+    names = ", ".join(f"{d.name}: {d.card}" if d.card else d.name for d in domains)
     text = f"{begun(where + 'energy')} was {sensor.method} {by} ({names}){within}{note}"
     return Sentence(text, ("rapl",) if is_rapl else ())
 
@@ -117,6 +132,11 @@ def division(summary: Summary) -> Iterator[Sentence]:
         "the nodes, the workflow engine, nicarbon and all other processes by the CPU time that "
         "each used, a node's being that of its whole process tree"
     )
+    if summary.total.gpu_j is not None:
+        yield Sentence(
+            "That of each GPU was divided by the time that its multiprocessors computed for each "
+            "process, and, while they computed for none, by the memory that each held"
+        )
 
 
 # What came out ------------------------------------------------------------------------------
@@ -131,6 +151,12 @@ def result(summary: Summary) -> Iterator[Sentence]:
     yield Sentence(
         f"The nodes used {format_energy(total.energy_j)} (range {between}; {total.method})"
     )
+    if total.gpu_j is not None:
+        held = format_energy(total.gpu_held_j or 0.0)
+        yield Sentence(
+            f"GPUs account for {format_energy(total.gpu_j)} of it, {held} of this while memory "
+            "was held and nothing computed"
+        )
     yield Sentence(
         "The range joins that of the sensor with what dividing a shared host by CPU time leaves "
         "unknown (one standard deviation), as a CPU second of unlike programs may cost more or "

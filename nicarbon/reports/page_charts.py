@@ -96,9 +96,13 @@ def timeline(
         "power": [
             _power(hosts.index(host), power, offsets[host] - first_s)
             for host, time in times.items()
-            if host in offsets and (power := power_over_time(time.accounts)) is not None
+            if host in offsets and (power := _of_host(time)) is not None
         ],
     }
+
+
+def _of_host(time: HostTime) -> Power | None:
+    return power_over_time(time.accounts, devices=time.devices.values())
 
 
 def _first_s(

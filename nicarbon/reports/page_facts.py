@@ -105,6 +105,7 @@ class Page(msgspec.Struct, frozen=True):
     idle: tuple[str, ...]
     path_notes: tuple[str, ...]
     accounts: Table
+    devices: Table
     sums: tuple[tuple[str, str], ...]
     sensors: Table
     hosts: Table
@@ -185,6 +186,7 @@ def gather(run: Run, stages_file: str | Path | None = None, command: str = "") -
         idle=tuple(idle_lines(found.critical_path)) if has_path else (),
         path_notes=tuple(note for note in found.notes if note not in summary.notes),
         accounts=tables.account_table(summary),
+        devices=tables.device_table(summary),
         sums=tuple(
             (summary.labels[host.host], sum_line(host)) for host in summary.hosts if is_known(host)
         ),

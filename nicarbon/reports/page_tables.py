@@ -24,11 +24,20 @@ from nicarbon.reports.bottleneck import (
     step_cells,
     time_parts,
 )
-from nicarbon.reports.cells import account, check_text, percent, row_cells, sensors_line
+from nicarbon.reports.cells import (
+    account,
+    check_text,
+    figure_titles,
+    format_range,
+    has_gpu,
+    percent,
+    row_cells,
+    sensors_line,
+)
 from nicarbon.reports.page_answers import Share
 from nicarbon.rows import Row, outcome
 from nicarbon.run import Summary
-from nicarbon.units import format_duration
+from nicarbon.units import format_duration, format_energy
 
 N_NODES = 30
 BYTES_PER_GIB = 2**30
@@ -100,7 +109,7 @@ def stage_table(
 ) -> Table:
     """Return one row a stage, as `nicarbon summary` shows it, with the range of its share."""
     is_priced = summary.price is not None
-    titles = ["stage", "energy", "range", *(["CO2e"] if is_priced else []), "share"]
+    titles = ["stage", *figure_titles(summary.total, is_priced)]
     at = titles.index("share")
     widest = max((share.high for share in shares.values()), default=0.0) or 1.0
     rows = []
@@ -114,7 +123,7 @@ def stage_table(
         rows.append(tuple(cells))
     return Table(
         "Energy by stage",
-        (*_columns([*titles, "CPU time", "duration", "nodes"]), Column("method", "word")),
+        (*_columns(titles), Column("method", "word")),
         tuple(rows),
         tuple(_row(summary.total, summary.total, is_priced)),
         tuple(ids[row.name] for row in summary.rows),
@@ -158,7 +167,7 @@ def node_table(
                 cells[-1],
             )
         )
-    titles = ["energy", "range", *(["CO2e"] if is_priced else []), "share", "CPU time", "duration"]
+    titles = figure_titles(summary.total, is_priced)[:-1]
     titles += ["peak memory"] if has_memory else []
     return Table(
         "Nodes that used most",
@@ -183,10 +192,10 @@ def program_table(summary: Summary) -> Table:
         By program.
     """
     is_priced = summary.price is not None
-    titles = ["energy", "range", *(["CO2e"] if is_priced else []), "share", "CPU time", "duration"]
+    titles = figure_titles(summary.total, is_priced)
     return Table(
         "Programs that used most",
-        (*_columns(["program", *titles, "nodes"]), Column("method", "word")),
+        (*_columns(["program", *titles]), Column("method", "word")),
         tuple(tuple(_row(row, summary.total, is_priced)) for row in most_used(summary.rows)),
         is_sortable=True,
     )
@@ -257,7 +266,8 @@ def _columns(titles: Sequence[str]) -> tuple[Column, ...]:
 def _row(row: Row, total: Row, is_priced: bool, colour: str = "") -> list[Cell]:
     texts = row_cells(row, total, is_priced)
     grams = [row.carbon_g] if is_priced else []
-    keys = [None, row.energy_j, row.energy_high_j, *grams, row.energy_j, row.cpu_s]
+    gpu = [row.gpu_j] if has_gpu(total) else []
+    keys = [None, row.energy_j, row.energy_high_j, *grams, row.energy_j, *gpu, row.cpu_s]
     keys += [row.duration_s, float(row.n_nodes), None]
     cells = [Cell(text, key) for text, key in zip(texts, keys, strict=True)]
     return [Cell(texts[0], colour=colour), *cells[1:]]
@@ -343,6 +353,31 @@ def account_table(summary: Summary) -> Table:
         rows.append((Cell(label), *parts, total, between, Cell(f"{host.residual_j:.2g} J")))
     titles = ("nodes", "engine", "meter", "other", "unattributed", "= total", "range", "residual")
     return Table("The sum, host by host", _columns(("host", *titles)), tuple(rows))
+
+
+def device_table(summary: Summary) -> Table:
+    """Return the sum of each GPU, which is a part of its host's."""
+    rows = []
+    for host in summary.hosts:
+        for device in host.devices:
+            parts = (device.nodes_j, device.held_j, device.engine_j, device.other_j)
+            energies = (*parts, device.unattributed_j, device.energy_j)
+            name = f"{summary.labels[host.host]}: {device.name}"
+            rows.append(
+                (
+                    Cell(f"{name} ({device.card})" if device.card else name),
+                    *(Cell(format_energy(energy_j), energy_j) for energy_j in energies),
+                    Cell(format_range(device.energy_low_j, device.energy_high_j)),
+                    Cell(format_duration(device.sm_s), device.sm_s),
+                    Cell(f"{device.residual_j:.2g} J"),
+                )
+            )
+    titles = ("nodes", "of it held but idle", "engine", "other", "unattributed", "= total")
+    return Table(
+        "The sum, GPU by GPU",
+        _columns(("GPU", *titles, "range", "nodes computed", "residual")),
+        tuple(rows),
+    )
 
 
 def sensor_table(summary: Summary) -> Table:

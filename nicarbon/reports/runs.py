@@ -14,7 +14,7 @@ from rich.text import Text
 
 from nicarbon.notes import count, listed
 from nicarbon.printable import clean
-from nicarbon.reports.cells import MARK, pricing_command, row_cells
+from nicarbon.reports.cells import MARK, figure_titles, pricing_command, row_cells
 from nicarbon.reports.terminal import NARROW, new_console, new_table, text_of
 from nicarbon.rows import Row, add_up
 from nicarbon.run import TOTAL, Summary
@@ -90,7 +90,7 @@ def render_many(
 
 
 def _run_table(runs: Sequence[Shown], total: Row, is_priced: bool, narrow: bool) -> Table:
-    table = _headed("run", is_priced, narrow, "state")
+    table = _headed("run", total, is_priced, narrow, "state")
     for run in runs:
         row = run.summary.total
         table.add_row(
@@ -111,7 +111,7 @@ def _pooled_table(runs: Sequence[Shown], total: Row, is_priced: bool, narrow: bo
             rows.setdefault(row.name, []).append(row)
     pooled = [add_up(name, of_name) for name, of_name in rows.items()]
     pooled.sort(key=lambda row: (row.energy_j is None, -(row.energy_j or 0.0), row.name))
-    table = _headed(f"{runs[0].summary.by}, all runs", is_priced, narrow)
+    table = _headed(f"{runs[0].summary.by}, all runs", total, is_priced, narrow)
     for row in pooled:
         table.add_row(*_cells(row, total, is_priced, narrow, row.name))
     table.add_section()
@@ -119,13 +119,12 @@ def _pooled_table(runs: Sequence[Shown], total: Row, is_priced: bool, narrow: bo
     return table
 
 
-def _headed(title: str, is_priced: bool, narrow: bool, *more: str) -> Table:
+def _headed(title: str, total: Row, is_priced: bool, narrow: bool, *more: str) -> Table:
     table = new_table()
     table.add_column(title, overflow="fold", min_width=8)
     for name in more:
         table.add_column(name, no_wrap=True)
-    grams = ("CO2e",) if is_priced else ()
-    for name in ("energy", "range", *grams, "share", "CPU time", "duration", "nodes"):
+    for name in figure_titles(total, is_priced):
         table.add_column(name, justify="right", no_wrap=True)
     if not narrow:
         table.add_column("method", no_wrap=True)

@@ -22,6 +22,8 @@ from nicarbon.reports.cells import (
     account_methods,
     checks_line,
     clean,
+    device_line,
+    figure_titles,
     format_energy_of,
     format_range,
     marked_line,
@@ -150,8 +152,7 @@ def _table(summary: Summary, narrow: bool) -> Table:
     table = new_table()
     table.add_column(summary.by, overflow="fold", no_wrap=not narrow, min_width=8)
     is_priced = summary.price is not None
-    grams = ("CO2e",) if is_priced else ()
-    for title in ("energy", "range", *grams, "share", "CPU time", "duration", "nodes"):
+    for title in figure_titles(summary.total, is_priced):
         table.add_column(title, justify="right", no_wrap=True)
     if not narrow:
         table.add_column("method", no_wrap=True)
@@ -171,10 +172,12 @@ def _show_host(console: Console, host: HostEnergy, label: str) -> None:
     console.print(Text(clean(f"host {label}: {sensors_line(host)}")))
     if is_known(host):
         console.print(Text(f"  {sum_line(host)}"))
+        for device in host.devices:
+            console.print(Text(clean(f"  of it {device_line(device)}")))
     if host.checks:
         console.print(Text(clean(f"  {checks_line(host)}")))
     for sensor in host.sensors:
-        if sensor.note:
+        if sensor.note and sensor.domains:
             console.print(Text(clean(f"  {sensor.name}: {sensor.note}")))
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from nicarbon.attribution import Turn
 from nicarbon.notes import ending, notes
-from nicarbon.records import Close, Host, NodeFile, Process, RunInfo, SampleFile
+from nicarbon.records import Close, Host, NodeFile, Process, RunInfo, SampleFile, Sensor
 
 
 def notes_of(run, **given):
@@ -118,3 +118,28 @@ def test_how_a_run_ended_in_a_word(run, run_folders):
     assert word() == "no record"
     host = Host(run_folders.ID, "scanner", "", 1, 4, 0, 0, ())
     assert word(sample_files=(SampleFile(host, ()),)) == "no end"
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ("candidate", "process numbers of another namespace"),
+        ("candidates", "shared among them alike"),
+        ("holders", "does not tell which process computes"),
+        ("unknown", "none of it is known to be idle"),
+    ],
+)
+def test_how_it_is_known_whose_a_gpus_energy_is(run, run_folders, told, says):
+    host = run_folders.host(devices=(run_folders.device(told=told),))
+    (note,) = notes_of(run(hosts=[host]))
+    assert note.startswith("gpu-0 on scanner: ")
+    assert says in note
+
+
+def test_a_gpu_that_vanished_or_was_never_read(run, run_folders):
+    host = run_folders.host(devices=(run_folders.device(uncovered_s=4.0),))
+    (note,) = notes_of(run(hosts=[host]))
+    assert note.startswith("gpu-0 on scanner: 4 s of 10 s are covered by no reading")
+    unread = Sensor("nvml", "measured", (), note="GPU energy is missing: no driver")
+    host = run_folders.host(sensors=(run_folders.RAPL, unread))
+    assert notes_of(run(hosts=[host])) == ("on scanner GPU energy is missing: no driver",)

@@ -74,3 +74,12 @@ def test_joining_keeps_energy_and_gaps(steps):
     covered_s = (np.diff(whole.t_ns) / NS_PER_S)[whole.covered].sum()
     assert lengths[known].sum() == pytest.approx(covered_s)
     assert joined.t_ns[-1] == whole.t_ns[-1]
+
+
+def test_devices_are_added_to_the_processors():
+    processors = one(line([0, 2], [10.0]))
+    gpu = one(line([0, 1, 2], [100.0, None]))
+    power = power_over_time(processors, devices=[gpu, ()])
+    assert power.power_w[0] == 110.0
+    assert np.isnan(power.power_w[1])
+    assert power_over_time([], devices=[gpu]) is None

@@ -62,3 +62,10 @@ def test_nothing():
     assert spent_in([], [(0, S)]) is None
     spent = spent_in(one(line([10])), [])
     assert (spent.energy_j, spent.low_j, spent.high_j, spent.uncovered_s) == (0, 0, 0, 0)
+
+
+def test_devices_are_added_to_the_processors():
+    stretch = [(5 * S, 7 * S)]
+    spent = spent_in(one(line([10, 20, 40])), stretch, [one(line([100, 100, 100])), ()])
+    assert (spent.energy_j, spent.uncovered_s) == pytest.approx((230.0, 0.0))
+    assert spent_in([], stretch, [one(line([100]))]) is None

@@ -12,10 +12,12 @@ import stat
 import subprocess
 import sys
 
+import nvml_stand_in
 import pytest
 
 from nicarbon.cli import doctor, main
 from nicarbon.errors import NicarbonError
+from nicarbon.meter.processes import ProcFS
 
 
 @pytest.fixture
@@ -203,3 +205,38 @@ def test_the_command_line_knows_it(root, capsys):
     assert "virtual" in capsys.readouterr().out
     assert main(["doctor", "--root", str(root / "none")]) == 2
     assert capsys.readouterr().err.startswith("nicarbon: --root: there is no folder")
+
+
+@pytest.fixture
+def cards(nvml_library, root, tmp_path, monkeypatch):
+    """Cards that are not there."""
+    monkeypatch.setenv("NVML_STAND_IN", str(tmp_path / "cards"))
+    write(root, **{"proc/driver/nvidia/version": "NVRM version: stand-in\n"})
+    return nvml_stand_in.Cards(tmp_path / "cards")
+
+
+def test_gpus_and_whose_their_energy_would_be(root, capsys, cards):
+    cards.add(0)
+    cards.add(1, energy_mj=None, sm=None, name="Old Card")
+    text = run(root, capsys)
+    assert (
+        "gpu-0 (Stand-in Card): measured by its energy counter, divided by the time that each "
+        "process computes.\n" in text
+    )
+    assert "gpu-1 (Old Card): integrated from its power, divided by the memory" in text
+    found = json.loads(run(root, capsys, "--format", "json"))
+    assert [gpu["name"] for gpu in found["gpus"]] == ["gpu-0", "gpu-1"]
+    assert found["run"]["sensor"] == "virtual"
+
+
+def test_a_container_with_numbers_of_its_own(root, capsys, cards, monkeypatch):
+    cards.add(0)
+    monkeypatch.setattr(ProcFS, "pid_namespace", lambda self: 4026532000)
+    assert "--pid=host" in run(root, capsys)
+
+
+def test_a_gpu_that_cannot_be_read(root, capsys, cards, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    text = run(root, capsys)
+    assert "nvml: GPU energy is missing: there is an NVIDIA device, and no nvidia-ml-py." in text
+    assert "  pip install 'nicarbon[nvidia]'\n" in text

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import time
@@ -155,15 +154,6 @@ def ended():
         return False
 
     return wait
-
-
-@pytest.fixture(scope="session")
-def nvml_library(tmp_path_factory):
-    """The stand-in, loaded: the loader then finds it by its name, as ``pynvml`` asks for it."""
-    pytest.importorskip("pynvml")
-    if nvml_stand_in.compiler() is None:
-        pytest.skip("no C compiler: the stand-in for the driver's library can't be built")
-    return ctypes.CDLL(str(nvml_stand_in.compile_into(tmp_path_factory.mktemp("nvml"))))
 
 
 @pytest.fixture

@@ -6,7 +6,16 @@ import pytest
 from nicarbon.earlier import Cost, Saved
 from nicarbon.records import Domain, Sensor
 from nicarbon.reports import cells
-from nicarbon.reports.cells import account, clean, row_cells, saved_line, sensors_line, sum_line
+from nicarbon.reports.cells import (
+    account,
+    clean,
+    device_line,
+    figure_titles,
+    row_cells,
+    saved_line,
+    sensors_line,
+    sum_line,
+)
 
 
 def test_examples_in_docstrings():
@@ -63,3 +72,28 @@ def test_what_the_cache_saved():
         "the cache saved 10 J (9.5-10.5 J, measured): 1 of 1 cached node known from 1 earlier run",
         "2 cached nodes: no earlier run folder here knows what they once cost (--earlier DIR)",
     ]
+
+
+def test_a_gpus_sum_can_be_added_up_by_eye(run_folders):
+    assert device_line(run_folders.device()) == (
+        "gpu-0 (NVIDIA H100): nodes 50.00 + engine 5.00 + other 15.00 + unattributed 10.00 = "
+        "80.00 J, 20 J of it held but idle; nodes computed 3 s on it"
+    )
+    assert device_line(run_folders.device(card="", held_j=0.0)).startswith("gpu-0: nodes 50.00")
+    assert "held" not in device_line(run_folders.device(held_j=0.0))
+
+
+def test_gpus_have_a_column_where_there_are_any(run_folders):
+    plain, with_gpu = (
+        run_folders.run([run_folders.span("wf.strip", 0, 2, 20.0, gpu_j=gpu_j)]).summary().total
+        for gpu_j in (None, 15.0)
+    )
+    assert "of GPUs" not in figure_titles(plain, is_priced=False)
+    assert figure_titles(with_gpu, is_priced=True) == [
+        *("energy", "range", "CO2e", "share", "of GPUs", "CPU time", "duration", "nodes")
+    ]
+    for total in (plain, with_gpu):
+        for is_priced in (False, True):
+            titles = figure_titles(total, is_priced)
+            assert len(row_cells(total, total, is_priced)) == len(titles) + 2
+    assert row_cells(with_gpu, with_gpu, False)[4] == "15 J"

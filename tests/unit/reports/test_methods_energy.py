@@ -51,7 +51,7 @@ def test_only_sensors_that_energy_came_from_are_named(run_folders):
     check = Sensor("ipmi", "measured", (Domain("board", "host", account=False),))
     found = texts(energy.sensors(run_with(run_folders, (run_folders.RAPL, GPU, check)).summary()))
     assert len(found) == 2
-    assert found[1] == "Energy was measured by the sensor nvml (gpu-0)"
+    assert found[1] == "Energy was measured with the GPUs' own counters, read through NVML (gpu-0)"
 
 
 def test_several_hosts(run_folders):
@@ -171,3 +171,27 @@ def test_unpriced(run_folders):
     (only,) = priced(run_folders, None)
     assert only.text == "No emissions were computed, as no carbon intensity was chosen"
     assert only.cites == ()
+
+
+def test_gpus(run_folders):
+    spans = [run_folders.span("wf.strip", energy_j=60.0, gpu_j=50.0, gpu_held_j=20.0)]
+    named = Sensor("nvml", "measured", (Domain("gpu-0", "gpu", card="NVIDIA H100"),), 0.05)
+    host = run_folders.host(
+        sensors=(run_folders.RAPL, named), devices=(run_folders.device(uncovered_s=4.0),)
+    )
+    summary = run_folders.run(spans, [host]).summary()
+    _, gpu, unread = texts(energy.sensors(summary))
+    assert gpu == (
+        "Energy was measured with the GPUs' own counters, read through NVML (gpu-0: NVIDIA H100), "
+        "taken to be right within 5 %"
+    )
+    assert unread == "Of gpu-0 nothing was read for 4 s"
+    _, division = texts(energy.division(summary))
+    assert division.startswith("That of each GPU was divided by the time that its multiprocessors")
+    assert texts(energy.result(summary))[1] == (
+        "GPUs account for 50 J of it, 20 J of this while memory was held and nothing computed"
+    )
+    plain = run_folders.run([run_folders.span("wf.strip")]).summary()
+    assert not any(
+        "GPU" in text for text in texts([*energy.division(plain), *energy.result(plain)])
+    )

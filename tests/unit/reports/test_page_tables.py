@@ -101,3 +101,19 @@ def test_memory_has_a_column_where_any_is_known(run_folders):
     assert {row[0].text: row[at].text for row in nodes.rows} == {"wf.a": "1.5 GiB", "wf.b": "n/a"}
     nodes = gather(run_folders.run([run_folders.span("wf.b")], graphs=())).nodes
     assert "peak memory" not in [column.title for column in nodes.columns]
+
+
+def test_each_gpu_has_a_row_and_nodes_a_column(run_folders):
+    spans = [run_folders.span("wf.strip", 0, 2, 20.0, gpu_j=15.0)]
+    host = run_folders.host(devices=(run_folders.device(), run_folders.device(name="gpu-1")))
+    page = gather(run_folders.run(spans, [host]))
+    first, second = texts(page.devices)
+    assert first[:7] == [
+        *("scanner: gpu-0 (NVIDIA H100)", "50 J", "20 J", "5 J", "15 J", "10 J", "80 J")
+    ]
+    assert second[0].startswith("scanner: gpu-1")
+    assert len(first) == len(page.devices.columns)
+    for table in (page.stages, page.nodes):
+        (at,) = [i for i, column in enumerate(table.columns) if column.title == "of GPUs"]
+        assert (table.rows[0][at].text, table.rows[0][at].key) == ("15 J", 15.0)
+    assert not gather(run_folders.run([run_folders.span("wf.strip")])).devices.rows

@@ -211,3 +211,20 @@ def test_how_long_jobs_waited_is_a_line_of_its_own(run_folders, summary):
     spans = [run_folders.span("wf.strip", 0, 2, job="slurm 1")]
     text = render([run_folders.run(spans).summary()])
     assert "queue: the wait of 1 job is not known\n" in text
+
+
+def test_gpus_are_a_column_and_each_has_its_sum(run_folders):
+    host = run_folders.host(devices=(run_folders.device(),))
+    spans = [run_folders.span("wf.strip", 0, 2, 20.0, gpu_j=15.0)]
+    text = render([run_folders.run(spans, [host]).summary()])
+    assert line(text, "stage")[4] == "of GPUs"
+    assert line(text, "brain extraction")[4] == "15 J"
+    assert "\n  of it gpu-0 (NVIDIA H100): nodes 50.00 + " in text
+
+
+def test_a_gpu_that_cannot_be_read_is_said_once(run_folders):
+    unread = Sensor("nvml", "measured", (), note="GPU energy is missing: no nvidia-ml-py")
+    host = run_folders.host(sensors=(run_folders.RAPL, unread))
+    text = render([run_folders.run([run_folders.span("wf.strip")], [host]).summary()])
+    assert text.count("GPU energy is missing") == 1
+    assert "of GPUs" not in text
