@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import msgspec
 from rich.text import Text
@@ -15,7 +15,7 @@ from nicarbon.notes import count
 from nicarbon.printable import clean
 from nicarbon.reports.cells import MARK, format_energy_of, format_mass_of
 from nicarbon.reports.tables import cell
-from nicarbon.reports.terminal import new_console, new_table, text_of
+from nicarbon.reports.terminal import NARROW, new_console, new_table, text_of
 from nicarbon.spread import Difference, Spread
 from nicarbon.units import format_duration
 
@@ -38,19 +38,22 @@ def render(found: Comparison, *, width: int | None = None, color: bool = False) 
         As of `nicarbon.reports.terminal.render`.
     """
     console = new_console(width, color)
+    narrow = width is not None and width < NARROW
     shown = _shown(found)
+    if narrow and len(shown) == len(METRICS):
+        shown.remove("cpu")  # the one that others follow from
     table = new_table()
-    table.add_column("stage", overflow="fold", min_width=8)
-    table.add_column("side", overflow="fold", min_width=4)
+    table.add_column("stage, side", overflow="fold", no_wrap=not narrow, min_width=8)
     for metric in shown:
         table.add_column(_TITLES[metric], justify="right", no_wrap=True)
         table.add_column("", no_wrap=True)
     for line in (*found.lines, found.whole):
+        style = "bold" if line is found.whole else None
         if line is found.whole:
             table.add_section()
-        for n, (one, entry) in enumerate(zip(found.sides, line.entries, strict=True)):
-            cells = [line.stage if n == 0 else "", one.name, *_cells(one, entry, shown)]
-            style = "bold" if line is found.whole else None
+        table.add_row(Text(clean(line.stage)), style=style)
+        for one, entry in zip(found.sides, line.entries, strict=True):
+            cells = [f"  {one.name}", *_cells(one, entry, shown, narrow)]
             table.add_row(*(Text(clean(text)) for text in cells), style=style)
     console.print(table)
     console.print()
@@ -89,28 +92,30 @@ def _shown(found: Comparison) -> list[str]:
     return [m for m in METRICS if any(one.total.get(m) is not None for one in found.sides)]
 
 
-def _cells(one: Side, entry: Entry, shown: Iterable[str]) -> list[str]:
+def _cells(one: Side, entry: Entry, shown: Iterable[str], brief: bool = False) -> list[str]:
     cells = []
     for metric in shown:
         figure = entry.figures.get(metric)
         absent = "n/a" if entry.figures else "-"
-        cells.append(_figure(metric, figure, one.method) if figure is not None else absent)
+        text = absent if figure is None else _mean(metric, figure, one.method)
+        cells.append(text + ("" if brief or figure is None else _sd(figure)))
         cells.append(_difference(entry.differences.get(metric)))
     return cells
 
 
-def _figure(metric: str, figure: Spread, method: str | None) -> str:
-    """Write a mean, with its standard deviation as a part of it."""
-    write: dict[str, Callable[[float], str]] = {
-        "runtime": format_duration,
-        "cpu": format_duration,
-        "energy": lambda value: format_energy_of(value, method),
-        "carbon": lambda value: format_mass_of(value, method),
-    }
-    text = write[metric](figure.mean)
+def _mean(metric: str, figure: Spread, method: str | None) -> str:
+    if metric == "energy":
+        return format_energy_of(figure.mean, method)
+    if metric == "carbon":
+        return format_mass_of(figure.mean, method)
+    return format_duration(figure.mean)
+
+
+def _sd(figure: Spread) -> str:
+    """Write a standard deviation as a part of its mean."""
     if figure.sd is None or not figure.mean:
-        return text
-    return f"{text} (SD {100 * figure.sd / figure.mean:.0f} %)"
+        return ""
+    return f" (SD {100 * figure.sd / figure.mean:.0f} %)"
 
 
 def _difference(one: Difference | None) -> str:
