@@ -122,7 +122,7 @@ def what_if(
     changes: Sequence[Change] = (),
     *,
     n_procs: int | None = None,
-    price: Price | None = None,
+    price: Callable[[float], Price] | None = None,
     stages_file: str | None = None,
     engine: Engine | None = None,
     wanted: Mapping[str, int] | None = None,
@@ -137,8 +137,8 @@ def what_if(
         What is done to stages; of several of one stage, all count.
     n_procs : int, optional
         Processors for its nodes; by default the most that they were seen to hold.
-    price : Price, optional
-        Another price for its joules; by default the run's own.
+    price : callable, optional
+        Another price for its joules, by the seconds that it would take; by default the run's own.
     stages_file : str, optional
         The user's stage rules.
     engine : Engine, optional
@@ -161,10 +161,11 @@ def what_if(
         plan, engine=engine or plan.engine, wanted=plan.wanted | dict(wanted or {})
     )
     changed_s = _makespan_s(other, of, changes, given)
-    own_price, price = run.chosen_price, price or run.chosen_price
+    own_price = run.chosen_price
+    other_price = own_price if price is None else price(changed_s)
     measured = _outcome(of, (), total_s, total_s, own_price)
     replayed = _outcome(of, (), replayed_s, total_s, own_price)
-    changed = _outcome(of, changes, changed_s, total_s, price)
+    changed = _outcome(of, changes, changed_s, total_s, other_price)
     return WhatIf(
         run_id=run.facts.info.run_id,
         path=str(run.path),
@@ -180,7 +181,7 @@ def what_if(
         n_procs=given,
         engine=plan.engine,
         changes=tuple(changes),
-        price=None if price is own_price else str(price),
+        price=None if price is None else str(other_price),
         notes=tuple(_notes(run, of, given, len(plan.wanted) - len(plan.ranks))),
     )
 

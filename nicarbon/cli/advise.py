@@ -16,6 +16,7 @@ _EXAMPLES = """\
 examples:
   nicarbon advise RUN
   nicarbon advise RUN --grid CAN:quebec --grid 120    and what other electricity would save
+  nicarbon advise RUN --grid hours.csv                the cleanest hour of the day from then on
   nicarbon advise RUN --format json
 
 What saves most comes first: grams, or joules where the run has no price. Each line has what this
@@ -54,7 +55,12 @@ def run(args: argparse.Namespace) -> int:
         0.
     """
     opened = Run.open(args.run)
-    places = {name: grid.price_of(name, opened) for name in args.grid}
+    seconds = max((host.duration_s for host in opened.attribution.hosts), default=0.0)
+    places = {
+        name: price
+        for place in args.grid
+        for name, price in grid.cleaner(place, opened, seconds).items()
+    }
     sys.stdout.write(_render(advise(opened, places, args.stages), args))
     return 0
 

@@ -24,6 +24,8 @@ examples:
   nicarbon whatif RUN --stage segmentation --from FASTSURFER_RUN
                                             the time and energy that it has in another run
   nicarbon whatif RUN --grid CAN:quebec     at another place; or --grid 30 (g/kWh)
+  nicarbon whatif RUN --grid hours.csv --start 2026-11-22T03:00Z
+                                            at another hour
   nicarbon whatif RUN                       only how well the run can be replayed
 
 Changes may be combined; --drop, --speedup, --power and --from change the --stage before them. The
@@ -85,6 +87,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"other electricity: {grid.HELP}",
     )
     parser.add_argument(
+        "--start",
+        metavar="TIME",
+        help="begun then, where --grid is a file of hours: 2026-11-22T03:00Z",
+    )
+    parser.add_argument(
         "--format",
         choices=("table", "json"),
         default="table",
@@ -103,13 +110,17 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.n_procs is not None and args.n_procs < 1:
         raise NicarbonError(f"--n-procs {args.n_procs}: give 1 or more")
+    if args.start is not None and args.grid is None:
+        raise NicarbonError("--start: goes with --grid FILE, a file of time and g/kWh")
     opened = Run.open(args.run)
     changes = [_change(given, opened, args.stages) for given in args.changes]
     found = what_if(
         opened,
         changes,
         n_procs=args.n_procs,
-        price=None if args.grid is None else grid.price_of(args.grid, opened),
+        price=None
+        if args.grid is None
+        else lambda seconds: grid.price_of(args.grid, opened, args.start, seconds),
         stages_file=args.stages,
     )
     sys.stdout.write(_render(found, args))

@@ -72,7 +72,7 @@ def test_more_processors_help_what_does_not_wait(make, run_folders):
 def test_other_electricity(make):
     run = make()
     run.chosen_price = Price(given(100.0), 1.2)
-    found = what_if(run, price=Price(given(10.0), 1.2))
+    found = what_if(run, price=lambda seconds: Price(given(10.0), 1.2 if seconds else 0.0))
     assert found.measured.carbon_g == pytest.approx(85 / 3.6e6 * 100 * 1.2)
     assert found.changed.carbon_g == pytest.approx(found.measured.carbon_g / 10)
     assert found.saving.carbon_g == pytest.approx(0.9 * found.measured.carbon_g)

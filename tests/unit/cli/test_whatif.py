@@ -64,6 +64,7 @@ def test_json(runs, capsys):
         (["--stage", "segmentation", "--power", "nan"], "a number above 0"),
         (["--stage", "segmentation", "--from", "nowhere"], "nowhere"),
         (["--grid", "-3"], "an intensity of -3"),
+        (["--start", "2026-01-01"], "goes with --grid FILE"),
     ],
 )
 def test_a_mistake_is_one_line(runs, capsys, arguments, message):
