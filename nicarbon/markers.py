@@ -26,11 +26,13 @@ from nicarbon.logs.freesurfer_marks import (
     read_mark,
 )
 from nicarbon.logs.names import step_name
+from nicarbon.logs.rulefile import side_of
 from nicarbon.logs.steps import Step
 from nicarbon.records import Marker, SampleFile
 from nicarbon.units import NS_PER_S
 
 RECON_ALL = "recon-all"
+BY_RULE = "rule"
 _ENDS = {"finished without error at": "ran", "exited with ERRORS at": "failed"}
 
 
@@ -127,6 +129,7 @@ class _Tool:
     ) -> None:
         self._markers = markers
         self._first_ns, self._last_ns = first_ns, last_ns
+        self._ran = outcome == "ran"
         self._outcome = outcome if outcome in ("failed", "killed", "running") else "killed"
         self._within = within
         self._instants = self._spread()
@@ -138,6 +141,8 @@ class _Tool:
     def steps(self) -> list[Timed]:
         """Return its steps."""
         whole = self._markers[0].tool.rpartition(" ")[0]
+        if any(marker.source == BY_RULE for marker in self._markers):
+            return self._by_rule(whole)
         if whole == RECON_ALL:
             return self._recon_all(RECON_ALL)
         steps = [step for step in self._recon_all(SURFACES) if step.title != STARTING]
@@ -214,6 +219,40 @@ class _Tool:
             return otherwise_ns
         near_ns = self._first_ns + round(seconds * NS_PER_S)
         return next((t for t in (near_ns, near_ns - 1, near_ns + 1) if t in self._within), near_ns)
+
+    def _by_rule(self, command: str) -> list[Timed]:
+        """Return the steps that a user's rule tells: by their beginnings, or by their ends."""
+        steps: list[Timed] = []
+        named: tuple[str, str | None] | None = None
+        since_ns = self._begun
+
+        def close(name: tuple[str, str | None], at_ns: int, outcome: str) -> None:
+            title, side = name
+            found = step_name(command, title, side)
+            steps.append(Timed(found, command, title, side, since_ns, at_ns, outcome))
+
+        outcome = "ran"
+        for marker, at_ns in zip(self._markers, self._instants, strict=True):
+            kind, *rest = marker.text.split("\t") if marker.source == BY_RULE else [""]
+            if kind == "failed" and named is None and steps:
+                steps[-1] = msgspec.structs.replace(steps[-1], outcome="failed")
+            elif kind == "failed":
+                outcome = "failed"
+            elif kind in ("step", "done", "end"):
+                begun = (rest[0], side_of(rest[1])) if len(rest) == 2 else None
+                if named is not None:
+                    close(named, at_ns, outcome)
+                elif kind == "done" and begun is not None:
+                    close(begun, at_ns, outcome)
+                since_ns, outcome = at_ns, "ran"
+                named = begun if kind == "step" else None
+        if named is not None:
+            close(named, self._gone, outcome if outcome == "failed" else self._outcome_of_open())
+        return steps
+
+    def _outcome_of_open(self) -> str:
+        """Return how a step ended whose end no rule tells: with its node."""
+        return "ran" if self._ran else self._outcome
 
     def _sections(self) -> list[Timed]:
         """Return the sections of recon-surf.sh, each until the next one begins."""

@@ -465,11 +465,15 @@ class Sightings(msgspec.Struct, frozen=True):
     sides : dict
         Both kinds of CPU seconds together, of those programs whose command lines name one
         hemisphere, by ``lh`` and ``rh``.
+    arguments : dict
+        By the program's name, command lines that were not seen before; absent unless the user
+        asked for them, as they name subjects.
     """
 
     n: int
     programs: dict[str, tuple[int, float, float]]
     sides: dict[str, float] = {}
+    arguments: dict[str, tuple[str, ...]] = {}
 
 
 class Marker(msgspec.Struct, frozen=True):

@@ -42,6 +42,7 @@ from nicarbon.reader import read_run
 from nicarbon.reasons import Reasons, reasons
 from nicarbon.records import Graph, Host, Node, RunFacts
 from nicarbon.rows import Priced, Row, clock_offsets, fold, fold_one, share_range
+from nicarbon.sightings import arguments
 from nicarbon.stages import StageRules
 from nicarbon.units import NS_PER_S
 from nicarbon.waste import Waste, waste
@@ -105,6 +106,8 @@ class Summary(msgspec.Struct, frozen=True):
         did.
     stages : dict
         The stage of each step, by its name; empty unless a row is a step.
+    arguments : dict
+        Command lines of each program, where they were kept; empty unless a row is a program.
     """
 
     schema_version: str
@@ -133,6 +136,7 @@ class Summary(msgspec.Struct, frozen=True):
     score: Score | None = None
     marked: Marked | None = None
     stages: dict[str, str] = {}
+    arguments: dict[str, tuple[str, ...]] = {}
 
     @property
     def n_missing(self) -> int:
@@ -548,6 +552,7 @@ class Run:
             score=None if per is None else scored(per, total, made),
             marked=marked(attribution.spans),
             stages=self._stages_of_steps(rules) if by == "step" else {},
+            arguments=arguments(self.facts.sample_files) if by == "program" else {},
         )
 
     def divided(

@@ -134,6 +134,17 @@ def _seen_s(programs: Mapping[str, tuple[int, float, float]]) -> float:
     return fsum(met_s + counted_s for _, met_s, counted_s in programs.values())
 
 
+def arguments(sample_files: Iterable[SampleFile]) -> dict[str, tuple[str, ...]]:
+    """Return the command lines of each program, each once, where they were kept."""
+    found: dict[str, dict[str, None]] = {}
+    for file in sample_files:
+        for sample in file.samples:
+            for seen in sample.sightings.values():
+                for name, lines in seen.arguments.items():
+                    found.setdefault(name, {}).update(dict.fromkeys(lines))
+    return {name: tuple(lines) for name, lines in found.items()}
+
+
 def _joined(found: Sequence[tuple[int, int, Sightings]]) -> list[Stretch]:
     """Join samples until each stretch has looks enough to divide its CPU time."""
     joined: list[Stretch] = []

@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "nicarbon run [options] (SCRIPT | -m MODULE | COMMAND | -- COMMAND) [ARGS ...]"
     parser.epilog = _EPILOG
     sampling.add_options(parser)
+    sampling.add_rules(parser)
     parser.add_argument(
         "--stages", metavar="FILE", help="your own stage rules (TOML), tried before the built-in"
     )

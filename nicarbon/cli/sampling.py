@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
+from pathlib import Path
 
 from nicarbon.errors import NicarbonError
 
@@ -45,6 +47,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_rules(parser: argparse.ArgumentParser) -> None:
+    """Declare what only those take that meter whole pipelines."""
+    parser.add_argument(
+        "--rule",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a rule file that tells the steps in the log of a pipeline inside a node, as for "
+        "nicarbon import; recon-all and FastSurfer need none",
+    )
+    parser.add_argument(
+        "--keep-arguments",
+        action="store_true",
+        help="keep the command lines of programs inside nodes, too: they name subjects and files, "
+        "and are in the JSON of nicarbon summary --by program",
+    )
+
+
 def options(args: argparse.Namespace) -> list[str]:
     """Return the options as the sampler takes them.
 
@@ -64,6 +84,13 @@ def options(args: argparse.Namespace) -> list[str]:
         found += ["--host-root", os.path.abspath(args.host_root)]
     if args.replay is not None:
         found += ["--replay", os.path.abspath(args.replay)]
+    if getattr(args, "rule", None):
+        from nicarbon.logs.rulefile import as_text, read_rule
+
+        rules = [as_text(read_rule(Path(path))) for path in args.rule]
+        found += ["--rules", json.dumps(rules)]
+    if getattr(args, "keep_arguments", False):
+        found += ["--keep-arguments", "yes"]
     if args.progress != "none":
         live = args.progress == "auto" and sys.stderr.isatty()
         found += ["--progress", "tty" if live else "lines"]

@@ -137,10 +137,9 @@ class _State:
             self._reach(written)
         self._close()
         title = (_group(found, "title") or found[0]).strip()[:200] or "step"
-        side = (_group(found, "hemisphere") or "").lower()
-        side = {"left": "lh", "right": "rh", "l": "lh", "r": "rh"}.get(side, side)
+        side = side_of(_group(found, "hemisphere") or "")
         program = (_group(found, "program") or "").strip()
-        self._open = (title, side if side in HEMISPHERES else None, program, self._at_s)
+        self._open = (title, side, program, self._at_s)
         self._ended = False
 
     def _close(self) -> None:
@@ -186,6 +185,19 @@ class _State:
             outcome="killed" if cut else "failed" if failed else "ran",
             threads=self._threads,
         )
+
+
+def side_of(written: str) -> str | None:
+    """Return the hemisphere that a word means.
+
+    Examples
+    --------
+    >>> side_of("Left"), side_of("rh"), side_of("both")
+    ('lh', 'rh', None)
+    """
+    side = written.lower()
+    side = {"left": "lh", "right": "rh", "l": "lh", "r": "rh"}.get(side, side)
+    return side if side in HEMISPHERES else None
 
 
 def _group(found: re.Match[str], name: str) -> str | None:
@@ -266,6 +278,16 @@ def read_rule(path: Path) -> Rule:
             raise LogError(f"{path}: {key} must be text")
         compiled[key] = value if key in ("name", "format") else _compiled(value, f"{path}: {key}")
     return Rule(**compiled)
+
+
+def as_text(rule: Rule) -> dict[str, str]:
+    """Return a rule's keys as it was written: for the sampler, which reads no TOML."""
+    found = {}
+    for key in rule.__struct_fields__:
+        value = getattr(rule, key)
+        if value is not None:
+            found[key] = value if isinstance(value, str) else value.pattern
+    return found
 
 
 def _compiled(pattern: str, where: str) -> re.Pattern[str]:

@@ -16,8 +16,9 @@ from typing import Any
 
 from nicarbon.meter.processes import ProcFS
 from nicarbon.meter.procstat import Stat, read_file
+from nicarbon.meter.rule_logs import Rule, written
 from nicarbon.meter.tail import Tail
-from nicarbon.meter.tool_logs import RECON_ALL, SHELLS, TOOLS, Place, kept, places, tool_of
+from nicarbon.meter.tool_logs import RECON_ALL, SHELLS, TOOLS, Place, places, tool_of
 
 # A subject has some hundred steps; a log that pretends to more must not fill the disk.
 MOST_MARKERS = 5000
@@ -103,6 +104,9 @@ class _Node:
         self.checked: dict[Key, tuple[str, int]] = {}
         self.tools: list[_Tool] = []
         self.n = 0
+        # What processes write into, and that no rule has been asked about for good.
+        self.files: dict[str, tuple[Stat, int]] = {}
+        self.sizes: dict[str, int] = {}
 
 
 class Markers:
@@ -116,6 +120,8 @@ class Markers:
         The time.
     say : callable, optional
         Takes a sentence for the user.
+    rules : sequence of Rule, optional
+        Rules of the user for other logs.
     """
 
     def __init__(
@@ -123,10 +129,12 @@ class Markers:
         procfs: ProcFS,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
         say: Callable[[str], None] = lambda what: None,
+        rules: Sequence[Rule] = (),
     ) -> None:
         self._proc = f"{procfs.root.rstrip('/')}/proc"
         self._monotonic_ns = monotonic_ns
         self._say = say
+        self._rules = rules
         self._nodes: dict[str, _Node] = {}
         self._found: dict[str, list[dict[str, Any]]] = {}
 
@@ -147,6 +155,8 @@ class Markers:
         if node is None:
             node = self._nodes[span] = _Node(span, began_ns)
         self._find(node, processes, now_ns)
+        for path in list(node.files):
+            self._ask_rules(node, path, now_ns)
         living = {(stat.pid, stat.starttime) for stat in processes} if node.tools else ()
         for tool in list(node.tools):
             self._read(node, tool, now_ns)
@@ -185,6 +195,11 @@ class Markers:
             if comm == stat.comm:
                 continue
             node.checked[key] = stat.comm, since_ns
+            if self._rules:
+                for path in written(f"{self._proc}/{stat.pid}"):
+                    if path not in node.sizes:
+                        node.sizes[path] = 0
+                        node.files[path] = self._owner(path, stat, processes), since_ns
             if stat.comm == "tee":
                 self._ask_tee(node, stat.pid)
             elif (stat.comm in TOOLS or stat.comm in SHELLS) and not _is_below(
@@ -220,6 +235,36 @@ class Markers:
         node.tools.append(tool)
         self._note(node, tool, "seen", "", since_ns, now_ns)
 
+    def _owner(self, path: str, stat: Stat, processes: Sequence[Stat]) -> Stat:
+        """Return the outermost process of a tree that writes into a file: others inherited it."""
+        of_pid = {other.pid: other for other in processes}
+        parent = of_pid.get(stat.ppid)
+        while parent is not None and path in written(f"{self._proc}/{parent.pid}"):
+            stat, parent = parent, of_pid.get(parent.ppid)
+        return stat
+
+    def _ask_rules(self, node: _Node, path: str, now_ns: int) -> None:
+        """Follow a file that a process writes into, if a rule knows it by its first lines."""
+        try:
+            size = os.stat(path).st_size
+        except OSError:
+            size = 0
+        if size == node.sizes[path]:
+            return
+        node.sizes[path] = size
+        known = [(rule, rule.knows(path)) for rule in self._rules]
+        if any(is_known is None for _, is_known in known) and not any(k for _, k in known):
+            return  # Too little stands in it yet.
+        stat, since_ns = node.files.pop(path)
+        for rule, is_known in known:
+            if is_known:
+                began_unix_s = _began_unix_s(stat) - _GRAIN_S
+                tool = _Tool(rule.name, (stat.pid, stat.starttime), "", began_unix_s, since_ns)
+                tool.add(Place(rule.format, path))
+                node.tools.append(tool)
+                self._note(node, tool, "seen", "", since_ns, now_ns)
+                return
+
     def _ask_tee(self, node: _Node, pid: int) -> None:
         """Find a log that no argument tells by what `tee` has open: recon-all pipes into it."""
         for tool in node.tools:
@@ -238,7 +283,7 @@ class Markers:
         for path, log in tool.logs.items():
             lines, at_end = log.read()
             for line in lines:
-                text = kept(line)
+                text = log.format.kept(line)
                 if text is not None:
                     self._note(node, tool, log.format.name, text, tool.since_ns[path], now_ns)
             if at_end:

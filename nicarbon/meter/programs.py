@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import time
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ class _Known(NamedTuple):
     sure: bool
     t_s: float
     side: str | None
+    line: str
 
 
 class Programs:
@@ -40,13 +42,18 @@ class Programs:
     ----------
     procfs : ProcFS
         The host.
+    keep_arguments : bool, optional
+        Whether command lines are kept, for `line`: they name subjects.
     """
 
-    def __init__(self, procfs: ProcFS) -> None:
+    def __init__(self, procfs: ProcFS, *, keep_arguments: bool = False) -> None:
         self._procfs = procfs
+        self._keep_arguments = keep_arguments
         self._known: dict[Key, _Known] = {}
         self._root: tuple[Key, bytes] | None = None
-        self._side: str | None = None  # Of the command line that was read last.
+        # Of the command line that was read last.
+        self._side: str | None = None
+        self._line = ""
 
     def name(self, stat: Stat, root: Key) -> str | None:
         """Return the program of a process; None where nothing tells which script it executed.
@@ -74,13 +81,18 @@ class Programs:
         if name is None:  # It is ending: all that is left is the kernel's name.
             return known.name if known is not None else self._whole(stat.comm)
         sure = known is not None and known.name == name
-        self._known[key] = _Known(stat.comm, name, sure, now_s, self._side)
+        self._known[key] = _Known(stat.comm, name, sure, now_s, self._side, self._line)
         return name
 
     def side(self, key: Key) -> str | None:
         """Return the one hemisphere that the command line of a process names."""
         known = self._known.get(key)
         return known.side if known is not None else None
+
+    def line(self, key: Key) -> str:
+        """Return the command line of a process, if those are kept."""
+        known = self._known.get(key)
+        return known.line if known is not None else ""
 
     def keep(self, living: set[Key]) -> None:
         """Forget all other processes."""
@@ -97,6 +109,8 @@ class Programs:
         if self._root is None or self._root[0] != root:
             self._root = root, self._command(root[0])
         words = command.decode("utf-8", "replace").split("\0")
+        if self._keep_arguments:
+            self._line = shlex.join(words[:-1] or words)
         if command == self._root[1] and self._exe(stat.pid) == self._exe(root[0]):
             return NODE
         # Looking the file up takes time, and a plain first word says the same.

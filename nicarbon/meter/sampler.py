@@ -8,6 +8,7 @@ here is said once on stderr, and the pipeline goes on. It ends with the process 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import time
@@ -18,6 +19,7 @@ from nicarbon.meter import host, profile, sensors
 from nicarbon.meter.ends import Ends
 from nicarbon.meter.markers import Markers
 from nicarbon.meter.processes import ProcFS, Seen
+from nicarbon.meter.rule_logs import Rule
 from nicarbon.meter.sensors import contract
 from nicarbon.meter.sightings import Sightings
 from nicarbon.meter.watch import NodeWatch
@@ -86,6 +88,10 @@ class Sampler:
         What the driver calls itself, where it is in a container and has another number there.
     sensor_path : sequence of str, optional
         Folders with packages that bring sensors of their own.
+    rules : sequence of dict, optional
+        Rules for the logs of pipelines: see `nicarbon.meter.rule_logs`.
+    keep_arguments : bool, optional
+        Whether the command lines of programs inside nodes are written down.
     """
 
     def __init__(
@@ -100,6 +106,8 @@ class Sampler:
         proc_root: str | None = None,
         driver_key: str | None = None,
         sensor_path: Sequence[str] = (),
+        rules: Sequence[dict[str, str]] = (),
+        keep_arguments: bool = False,
     ) -> None:
         self.procfs = ProcFS(proc_root or root)
         self.run_dir = run_dir
@@ -116,8 +124,15 @@ class Sampler:
         self._began_ns = 0
         self._said: set[str] = set()
         self._driver_cpu_s: float | None = None
-        self._markers = Markers(self.procfs, self.clock.monotonic_ns, self.say)
-        self._sightings = Sightings(self.procfs, self.clock.monotonic_ns, self._markers)
+        self._markers = Markers(
+            self.procfs, self.clock.monotonic_ns, self.say, [Rule(rule) for rule in rules]
+        )
+        self._sightings = Sightings(
+            self.procfs,
+            self.clock.monotonic_ns,
+            self._markers,
+            keep_arguments=keep_arguments,
+        )
 
     def open(self) -> None:
         """Find the sensors and write the host record."""
@@ -352,7 +367,8 @@ def main(argv: list[str]) -> int:
     ----------
     argv : list of str
         ``RUN_DIR --driver-pid PID [--interval S] [--host-root DIR] [--replay FILE]
-        [--progress lines|tty] [--driver-key KEY] [--sensor-path DIR:DIR]``, as
+        [--progress lines|tty] [--driver-key KEY] [--rules JSON]
+        [--keep-arguments yes] [--sensor-path DIR:DIR]``, as
         `nicarbon.meter.session` gives them.
     """
     options = _options(argv)
@@ -370,6 +386,8 @@ def main(argv: list[str]) -> int:
         proc_root="/",
         driver_key=options.get("--driver-key"),
         sensor_path=[part for part in options.get("--sensor-path", "").split(os.pathsep) if part],
+        rules=json.loads(options.get("--rules", "[]")),
+        keep_arguments="--keep-arguments" in options,
     )
     try:
         _run(sampler, Ends(driver_pid), options.get("--progress"))

@@ -32,6 +32,8 @@ _AFFORDABLE = 0.0035
 _STAT_AGAIN_NS = 1_000_000_000
 # Of a process with very many threads only some are asked whether they run.
 _THREADS_ASKED = 32
+# A node may start thousands of programs; their command lines must not fill the disk.
+_MOST_LINES = 2000
 _NS_PER_S = 1_000_000_000
 
 
@@ -78,6 +80,7 @@ class _Sum:
         self.n = 0
         self.programs: dict[str, list[float]] = {}
         self.sides: dict[str, float] = {}
+        self.arguments: dict[str, list[str]] = {}
 
     def add(self, look: dict[str, list[float]], sides: dict[str, float]) -> None:
         """Add one look: newly met and counted CPU seconds by program, both by hemisphere."""
@@ -102,6 +105,8 @@ class _Sum:
         }
         if self.sides:
             found["sides"] = {side: round(cpu_s, 6) for side, cpu_s in self.sides.items()}
+        if self.arguments:
+            found["arguments"] = self.arguments
         return found
 
 
@@ -116,6 +121,8 @@ class Sightings:
         The time.
     markers : Markers, optional
         Is shown the processes of each tree that is looked at.
+    keep_arguments : bool, optional
+        Whether the command lines of programs are written down, too.
     """
 
     def __init__(
@@ -123,11 +130,15 @@ class Sightings:
         procfs: ProcFS,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
         markers: Markers | None = None,
+        *,
+        keep_arguments: bool = False,
     ) -> None:
         self._procfs = procfs
+        # Command lines that were written down already, by span: each is kept once.
+        self._lines: dict[str, set[str]] = {}
         self._markers = markers
         self._monotonic_ns = monotonic_ns
-        self._programs = Programs(procfs)
+        self._programs = Programs(procfs, keep_arguments=keep_arguments)
         self._last: dict[int, _Last] = {}
         self._sums: dict[str, _Sum] = {}
         self._busy_ns = monotonic_ns()
@@ -142,6 +153,9 @@ class Sightings:
                 self._look_at(tree, last)
         if self._markers is not None:
             self._markers.keep(tree.span for tree in trees)
+        if self._lines:
+            spans = {tree.span for tree in trees}
+            self._lines = {span: known for span, known in self._lines.items() if span in spans}
         roots = {tree.pid for tree in trees}
         self._last = {pid: last for pid, last in self._last.items() if pid in roots}
         self._programs.keep({key for last in self._last.values() for key in last.cpu_s})
@@ -199,6 +213,7 @@ class Sightings:
                 side = self._programs.side(key)
                 if side is not None:
                     sides[side] = sides.get(side, 0.0) + sum(parts)
+                self._keep_line(tree.span, name, self._programs.line(key))
         self._sums.setdefault(tree.span, _Sum()).add(look, sides)
         if self._markers is not None:
             self._markers.look(tree.span, tree.began_ns, processes)
@@ -206,6 +221,14 @@ class Sightings:
         here.t_ns = now_ns
         here.due_ns = now_ns if young else now_ns + round(_SELDOM_S * _jitter() * _NS_PER_S)
         self._last[tree.pid] = here
+
+    def _keep_line(self, span: str, name: str, line: str) -> None:
+        """Keep a command line, if such are kept at all, once for each node."""
+        known = self._lines.setdefault(span, set()) if line else None
+        if known is not None and line not in known and len(known) < _MOST_LINES:
+            known.add(line)
+            total = self._sums.setdefault(span, _Sum())
+            total.arguments.setdefault(name, []).append(line)
 
     def _walk(
         self, tree: Tree, before: _Last, here: _Last, now_ns: int

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from nicarbon.meter.naming import interpreter
@@ -32,23 +32,12 @@ _SURF_HEADER = re.compile(rb"^Log file for recon-surf.*$", re.MULTILINE)
 
 
 class Format(NamedTuple):
-    """A log's format: which lines mark something, and which one begins a run."""
+    """A log's format: which lines mark something, which one begins a run, what is kept of one."""
 
     name: str
     pattern: re.Pattern[bytes]
     header: re.Pattern[bytes]
-
-
-RECON_ALL = Format("recon-all", _RECON_ALL, _HEADER)
-RECON_SURF = Format("recon-surf", _RECON_SURF, _SURF_HEADER)
-
-
-class Place(NamedTuple):
-    """Where a log may be; `instead` is read where it can't be."""
-
-    format: Format
-    path: str
-    instead: str = ""
+    kept: Callable[[bytes], str | None]
 
 
 def kept(line: bytes) -> str | None:
@@ -73,6 +62,18 @@ def kept(line: bytes) -> str | None:
     if ended:
         return f"{ended[1]} {ended[2]} at"
     return text[:_LONGEST] if text.startswith("====") else None
+
+
+RECON_ALL = Format("recon-all", _RECON_ALL, _HEADER, kept)
+RECON_SURF = Format("recon-surf", _RECON_SURF, _SURF_HEADER, kept)
+
+
+class Place(NamedTuple):
+    """Where a log may be; `instead` is read where it can't be."""
+
+    format: Format
+    path: str
+    instead: str = ""
 
 
 def tool_of(words: Sequence[str]) -> tuple[str, Sequence[str]] | None:

@@ -50,6 +50,7 @@ def document(summary: Summary) -> dict[str, Any]:
             | _detail(summary, row.name)
             | _programs(summary, row.name)
             | _step(summary, row.name)
+            | _arguments(summary, row.name)
             for row in summary.rows
         ],
         "total": msgspec.structs.asdict(summary.total),
@@ -80,6 +81,11 @@ def _programs(summary: Summary, name: str) -> dict[str, Any]:
     if summary.by != "node":
         return {}
     return {"programs": [msgspec.structs.asdict(row) for row in summary.programs.get(name, ())]}
+
+
+def _arguments(summary: Summary, name: str) -> dict[str, Any]:
+    """Return a program's command lines; nothing where none were kept."""
+    return {"arguments": list(summary.arguments.get(name, ()))} if summary.arguments else {}
 
 
 def _step(summary: Summary, name: str) -> dict[str, Any]:

@@ -152,6 +152,38 @@ def test_sections_of_fastsurfer_lie_around_the_recon_alls_inside():
     ]
 
 
+def by_rule(*texts, **more):
+    found = [marker("seen", at_s=1, tool="my pipeline 8")]
+    for n, text in enumerate(texts, 1):
+        found.append(marker("rule", text, 10 * n, tool="my pipeline 8"))
+    return ran(*found, **more)
+
+
+def test_steps_by_a_rule_last_until_the_next_one_or_the_end():
+    assert by_rule("step\tbias\t", "step\tsphere\tleft", "end") == [
+        ("bias", 10, 20, "ran"),
+        ("sphere_lh", 20, 30, "ran"),
+    ]
+
+
+def test_steps_by_a_rule_that_tells_their_ends_last_since_the_one_before():
+    assert by_rule("done\tbias\t", "done\tsphere\tr", "end") == [
+        ("bias", 1, 10, "ran"),
+        ("sphere_rh", 10, 20, "ran"),
+    ]
+
+
+def test_a_step_by_a_rule_fails_while_it_goes_on_or_after_it_ended():
+    assert [s[3] for s in by_rule("step\ta\t", "failed", "end")] == ["failed"]
+    assert [s[3] for s in by_rule("done\ta\t", "failed", "end")] == ["failed"]
+    assert [s[3] for s in by_rule("step\ta\t", "step\tb\t", "failed")] == ["ran", "failed"]
+
+
+@pytest.mark.parametrize(("outcome", "expected"), [("ran", "ran"), ("killed", "killed")])
+def test_the_last_step_by_a_rule_without_an_end_ends_as_its_node_did(outcome, expected):
+    assert by_rule("step\ta\t", outcome=outcome) == [("a", 10, 100, expected)]
+
+
 def test_of_two_samplers_the_one_that_found_more_counts():
     def sampler(pid, *found):
         samples = [Sample(t * S, 0, 0.0, {}, markers={"x": (m,)}) for t, m in enumerate(found)]

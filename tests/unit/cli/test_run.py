@@ -354,3 +354,12 @@ def test_jobs_that_go_on_are_named_in_the_last_line(monkeypatch, capfd):
     session.hint = "nicarbon gather 'runs/a b'"
     verb._report(session, None)
     assert capfd.readouterr().err.splitlines()[-1].endswith("nicarbon gather 'runs/a b'")
+
+
+def test_a_wrong_rule_file_is_said_before_anything_runs(tmp_path, capsys):
+    rule = tmp_path / "rule.toml"
+    rule.write_text("name = 'a'\ndetect = '('\nstep = 'x'\n")
+    code = cli.main(["run", "-o", str(tmp_path / "run"), "--rule", str(rule), "--", "true"])
+    assert code == 2
+    assert "is not a regular expression" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -8,6 +8,7 @@ import pytest
 from nicarbon.meter import markers as markers_module
 from nicarbon.meter.markers import Markers
 from nicarbon.meter.processes import ProcFS
+from nicarbon.meter.rule_logs import Rule
 
 S = 1_000_000_000
 DATE = "Tue Jul 13 16:30:58 EDT 2021"
@@ -174,3 +175,48 @@ def test_several_tools_in_a_node_are_told_apart(recon):
     recon.markers.look("a", 0, [s for s in map(ProcFS(recon.host.path).stat, (7, 8, 9)) if s])
     tools = {m["tool"] for m in recon.markers.take()["a"]}
     assert tools == {"recon-all 8", "recon-all 9"}
+
+
+@pytest.fixture
+def pipeline(host, clock, tmp_path, recon):
+    """The same node, with a rule for a pipeline that writes into a file."""
+    rule = {"name": "mine", "detect": "mine version", "step": "Starting (?P<title>.+)"}
+    recon.markers = Markers(ProcFS(host.path), clock.monotonic_ns, recon.said.append, [Rule(rule)])
+    recon.log = tmp_path / "mine.log"
+
+    def opens(pid, parent=NODE):
+        host.process(pid, parent, comm="mine", command=("mine",))
+        host.write(f"proc/{pid}/fdinfo/1", "pos:\t0\nflags:\t0100001\n")
+        (host.root / f"proc/{pid}/fd").mkdir()
+        (host.root / f"proc/{pid}/fd/1").symlink_to(recon.log)
+
+    recon.opens = opens
+    return recon
+
+
+def test_a_log_that_a_rule_knows_is_followed(pipeline):
+    pipeline.write("hello")
+    pipeline.opens(8)
+    assert pipeline.look() == []
+    pipeline.write("mine version 2", "Starting denoise")
+    assert [m[:2] for m in pipeline.look()] == [("seen", ""), ("rule", "step\tdenoise\t")]
+    pipeline.write("noise", "Starting bias")
+    assert pipeline.look() == [("rule", "step\tbias\t", 2, 3)]
+
+
+def test_the_outermost_process_that_writes_it_is_the_pipeline(pipeline):
+    pipeline.write("mine version 2")
+    pipeline.opens(8)
+    pipeline.opens(9, parent=8)
+    pipeline.look()
+    pipeline.host.end_process(9)
+    pipeline.write("Starting bias")
+    assert [m[0] for m in pipeline.look()] == ["rule"]
+    pipeline.host.end_process(8)
+    assert [m[0] for m in pipeline.look()] == ["gone"]
+
+
+def test_a_log_that_no_rule_knows_is_left_alone(pipeline):
+    pipeline.write("another tool", "x" * 70_000)
+    pipeline.opens(8)
+    assert pipeline.look() == pipeline.look() == []

@@ -167,3 +167,26 @@ def test_short_programs_get_what_they_used_on_average(host, looks, monkeypatch):
         shares.append(found["long"][1] / (found["long"][1] + found["short"][1]))
     assert statistics.mean(shares) == pytest.approx(2 / 3, abs=4 * (2 / 9 / 60 / 20) ** 0.5)
     assert statistics.stdev(shares) < 0.75 / 60**0.5
+
+
+def test_command_lines_are_kept_once_and_only_where_they_are_asked_for(host, looks):
+    asked = Looks(host, looks.clock)
+    asked.sightings = Sightings(ProcFS(host.path), looks.clock.monotonic_ns, keep_arguments=True)
+    host.process(7, comm="python", command=("python", "run.py"), children="8")
+    host.process(8, 7, comm="bet", command=("bet", "sub 01.nii", "-f"), state="R", own=1)
+    asked.after(0.1)
+    found = asked.sightings.take()["a"]
+    assert found["arguments"] == {"bet": ["bet 'sub 01.nii' -f"]}
+    host.process(8, 7, comm="bet", command=("bet", "sub 01.nii", "-f"), state="R", own=9)
+    asked.after(0.1)
+    assert "arguments" not in asked.sightings.take()["a"]
+    looks.after(0.1)
+    assert "arguments" not in looks.sightings.take()["a"]
+
+
+def test_a_hemisphere_is_told_by_the_command_line(host, looks):
+    host.process(7, comm="python", command=("python", "run.py"), children="8 9 10")
+    for pid, words in ((8, "../surf/lh.orig"), (9, "-hemi rh"), (10, "lh.white rh.white")):
+        host.process(pid, 7, comm="tool", command=("tool", *words.split()), state="R", own=1)
+    looks.after(0.5)
+    assert looks.sightings.take()["a"]["sides"] == {"lh": 0.5, "rh": 0.5}
