@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from math import fsum
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -43,8 +44,8 @@ class Figures(msgspec.Struct, frozen=True):
         CPU seconds.
     energy_j, energy_low_j, energy_high_j : float or None
         Joules of the nodes, and their range.
-    carbon_g : float or None
-        Grams of CO2 equivalent, of a run that is priced.
+    carbon_g, carbon_low_g, carbon_high_g : float or None
+        Grams of CO2 equivalent and their range, of a run that is priced.
     """
 
     runtime_s: float | None = None
@@ -53,6 +54,8 @@ class Figures(msgspec.Struct, frozen=True):
     energy_low_j: float | None = None
     energy_high_j: float | None = None
     carbon_g: float | None = None
+    carbon_low_g: float | None = None
+    carbon_high_g: float | None = None
 
 
 class OneRun(msgspec.Struct, frozen=True):
@@ -100,8 +103,8 @@ class Side(msgspec.Struct, frozen=True):
         How it is called, what ran, and on what.
     total, stages : dict
         `Spread` by metric (`METRICS`), of whole runs and by stage.
-    energy_range : tuple of float or None
-        Mean low and high of the runs' joules.
+    energy_range, carbon_range : tuple of float or None
+        Mean low and high of the runs' joules, and of their grams.
     n : int or None
         Runs; None of published figures.
     notes : tuple of str
@@ -124,6 +127,7 @@ class Side(msgspec.Struct, frozen=True):
     reference: Reference | None = None
     n_scans: float = 1.0
     prices: tuple[str, ...] = ()
+    carbon_range: tuple[float, float] | None = None
 
 
 def one_run(path: str, stages_file: str | None = None) -> OneRun:
@@ -192,6 +196,8 @@ def _figures(row: Row, runtime_s: float) -> Figures:
         energy_low_j=row.energy_low_j,
         energy_high_j=row.energy_high_j,
         carbon_g=row.carbon_g,
+        carbon_low_g=row.carbon_low_g,
+        carbon_high_g=row.carbon_high_g,
     )
 
 
@@ -204,8 +210,6 @@ def side(name: str, runs: Iterable[OneRun]) -> Side:
     runs = list(runs)
     whole = [run for run in runs if run.outcome == "ok"] or runs
     names = dict.fromkeys(stage for run in whole for stage in run.stages)
-    lows = [run.total.energy_low_j for run in whole if run.total.energy_low_j is not None]
-    highs = [run.total.energy_high_j for run in whole if run.total.energy_high_j is not None]
     devices = {run.device for run in whole}
     return Side(
         name=name,
@@ -216,13 +220,21 @@ def side(name: str, runs: Iterable[OneRun]) -> Side:
             stage: _spreads([run.stages[stage] for run in whole if stage in run.stages])
             for stage in names
         },
-        energy_range=(fsum(lows) / len(lows), fsum(highs) / len(highs)) if lows else None,
+        energy_range=_range(whole, "energy_low_j", "energy_high_j"),
+        carbon_range=_range(whole, "carbon_low_g", "carbon_high_g"),
         method=max((run.method for run in whole if run.method), key=METHODS.index, default=None),
         n=len(whole),
         notes=tuple(_notes(runs, whole)),
         n_scans=fsum(run.n_scans for run in whole) / len(whole),
         prices=tuple(sorted({run.price for run in whole if run.price})),
     )
+
+
+def _range(runs: Sequence[OneRun], low: str, high: str) -> tuple[float, float] | None:
+    """Return the mean of the lows and of the highs that are known."""
+    lows = [value for run in runs if (value := getattr(run.total, low)) is not None]
+    highs = [value for run in runs if (value := getattr(run.total, high)) is not None]
+    return (fmean(lows), fmean(highs)) if lows and highs else None
 
 
 def published(reference: Reference) -> Side:

@@ -78,8 +78,8 @@ def project(
     """Project runs to many scans.
 
     A run that served several scans counts as so many. The range of 95 % holds that the mean rests
-    on few runs and that each further run differs (`nicarbon.spread.total_of`); of energy, grams
-    and money the metering's own range is joined to it, as independent.
+    on few runs and that each further run differs (`nicarbon.spread.total_of`); of energy and money
+    the metering's own range is joined to it, as independent, and of grams that of their price too.
 
     Parameters
     ----------
@@ -96,9 +96,8 @@ def project(
     runtime, cpu = one.total.get("runtime"), one.total.get("cpu")
     energy, carbon = one.total.get("energy"), one.total.get("carbon")
     machine_days = _sum(runtime, n_runs, S_PER_DAY)
-    metering = _metering(one)
-    energy_kwh = _sum(energy, n_runs, J_PER_KWH, metering)
-    carbon_kg = _sum(carbon, n_runs, 1000.0, metering)
+    energy_kwh = _sum(energy, n_runs, J_PER_KWH, _parts(energy, one.energy_range))
+    carbon_kg = _sum(carbon, n_runs, 1000.0, _parts(carbon, one.carbon_range))
     day_kwh = _a_day(energy_kwh, machine_days)
     day_kg = _a_day(carbon_kg, machine_days)
     each = machines / researchers
@@ -137,13 +136,13 @@ def _sum(
     return Estimate(value, *joined(value, *ranges)) if ranges else Estimate(value)
 
 
-def _metering(one: Side) -> tuple[float, float] | None:
-    """Return the range of the runs' energy as parts of it."""
-    energy = one.total.get("energy")
-    if energy is None or not energy.mean or one.energy_range is None:
+def _parts(
+    mean: Spread | None, of_runs: tuple[float, float] | None
+) -> tuple[float, float] | None:
+    """Return the range that single runs have, as parts of their mean."""
+    if mean is None or not mean.mean or of_runs is None:
         return None
-    low_j, high_j = one.energy_range
-    return min(low_j / energy.mean, 1.0), max(high_j / energy.mean, 1.0)
+    return min(of_runs[0] / mean.mean, 1.0), max(of_runs[1] / mean.mean, 1.0)
 
 
 def _a_day(total: Estimate | None, days: Estimate | None) -> float | None:

@@ -68,6 +68,13 @@ def test_the_range_joins_runs_and_metering():
     assert found.notes == ()
 
 
+def test_the_range_of_grams_is_that_of_their_price_too():
+    side = made(1, carbon_range=(20.0, 60.0))
+    side.total["carbon"] = Spread(40.0, None, 1)
+    found = project(side, 100)
+    assert (found.carbon_kg.low, found.carbon_kg.value, found.carbon_kg.high) == (2, 4, 6)
+
+
 def test_one_run_says_so():
     found = project(made(1), 100)
     assert found.machine_days.low is None
