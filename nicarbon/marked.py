@@ -17,7 +17,7 @@ from nicarbon.attribution import SpanEnergy
 from nicarbon.logs.names import interface, safe, step_name
 from nicarbon.programs import part_of
 from nicarbon.records import Node
-from nicarbon.steps import NO_STEP
+from nicarbon.steps import NO_STEP, Part
 
 _KIND = interface("")
 # Counts further apart than this many standard deviations of their difference disagree: with a
@@ -130,6 +130,37 @@ def _cut(span: SpanEnergy, own: str) -> list[SpanEnergy]:
         # What went wrong went wrong in the step that was open.
         found.append(msgspec.structs.replace(cut, outcome=part.outcome))
     return found
+
+
+def by_stage(span: SpanEnergy, stage_of: Mapping[str, str], own: str) -> list[SpanEnergy]:
+    """Cut an execution in which no program was seen by the stages of its steps.
+
+    Parameters
+    ----------
+    span : SpanEnergy
+        The execution; one without steps stays whole.
+    stage_of : mapping
+        Stage by step.
+    own : str
+        The node's stage: that of the time without a step, and of what can't be divided.
+    """
+    if span.steps is None or span.split is not None:
+        return [span]
+    groups: dict[str, list[Part]] = defaultdict(list)
+    for part in span.steps.parts:
+        groups[stage_of.get(part.name, own)].append(part)
+    return [
+        part_of(
+            span,
+            stage,
+            energy_share=fsum(part.energy_share for part in parts),
+            cpu_share=fsum(part.cpu_share for part in parts),
+            sigma=span.steps.sigma([part.name for part in parts]),
+            pieces=tuple(sorted(piece for part in parts for piece in part.pieces)),
+            is_rest=stage == own,
+        )
+        for stage, parts in groups.items()
+    ]
 
 
 def steps_of_programs(

@@ -36,6 +36,7 @@ from nicarbon.grouping import check, label
 from nicarbon.history import Queue, queue, with_history
 from nicarbon.logs.names import interface, safe
 from nicarbon.marked import Marked, by_step, marked, step_of
+from nicarbon.marked import by_stage as by_stage_of_steps
 from nicarbon.notes import apart_notes, count, divided_notes, ending, is_known, notes
 from nicarbon.programs import Told, by_program, by_stage, inside, told
 from nicarbon.reader import read_run
@@ -294,6 +295,13 @@ class Run:
         from nicarbon.frames import rows_frame
 
         return rows_frame(self.summary("program").rows)
+
+    @property
+    def steps(self) -> pd.DataFrame:
+        """One row a step inside the nodes, highest energy first: see `nicarbon.marked`."""
+        from nicarbon.frames import rows_frame
+
+        return rows_frame(self.summary("step").rows)
 
     @property
     def hosts(self) -> pd.DataFrame:
@@ -622,10 +630,19 @@ class Run:
             return by_step(spans, self._steps())
         if by == "program" and told(spans) is not None:
             return by_program(spans)
-        if by == "stage" and any(span.split for span in spans):
+        if by == "stage" and any(span.split or span.steps for span in spans):
             rules = self.rules(stages_file)
-            wholes = set(rules.wholes(self._graph))
-            return by_stage(spans, self.stage_of(rules), wholes, rules.of_program)
+            wholes, stage_of = set(rules.wholes(self._graph)), self.stage_of(rules)
+            of_steps = self._stages_of_steps(rules)
+            return [
+                part
+                for whole in by_stage(spans, stage_of, wholes, rules.of_program)
+                for part in (
+                    by_stage_of_steps(whole, of_steps, stage_of[whole.node])
+                    if whole.node in wholes or whole.map_node in wholes
+                    else [whole]
+                )
+            ]
         return spans
 
     def inside(

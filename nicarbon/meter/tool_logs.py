@@ -109,7 +109,7 @@ def _recon_all(words: Sequence[str], subjects_dir: str, cwd: str) -> list[Place]
             subject = f"{value}.long.{words[i + 2]}"
         elif word == "-sd":
             subjects_dir = value
-        elif word == "-hemi":
+        elif word in ("-hemi", "-autorecon-hemi"):
             side = value
         elif word == "-log":
             log = value

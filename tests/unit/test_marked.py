@@ -6,8 +6,8 @@ from math import fsum
 import msgspec
 import pytest
 
-from nicarbon.marked import by_step, marked, step_of
-from nicarbon.records import Node
+from nicarbon.marked import by_stage, by_step, marked, step_of
+from nicarbon.records import Graph, Node
 from nicarbon.steps import NO_STEP, Doubt, Part, Steps
 
 
@@ -119,3 +119,26 @@ def test_the_error_is_that_of_what_was_divided(recon, run_folders):
     assert alone.programs_error == pytest.approx(split.error)
     two = marked([span, msgspec.structs.replace(span, node="wf.again")])
     assert two.error == pytest.approx(alone.error / 2**0.5)
+
+
+def test_where_no_program_was_seen_steps_tell_the_stages(recon, run_folders):
+    stages = {"recon-all.Fill": "surfaces", "recon-all.CA": "registration"}
+    nothing = part("x", 0.1)
+    nothing = msgspec.structs.replace(nothing, name=NO_STEP)
+    span = recon(part("Fill", 0.5), part("CA", 0.4), nothing, queue_wait_s=3.0)
+    parts = by_stage(span, stages, "surfaces")
+    assert [(p.part, p.energy_j, p.queue_wait_s) for p in parts] == [
+        ("surfaces", pytest.approx(60.0), 3.0),
+        ("registration", 40.0, None),
+    ]
+    seen = recon(part("Fill", 1.0), split=run_folders.split(a=(1.0, 5)))
+    assert by_stage(seen, stages, "surfaces") == [seen]
+
+
+def test_a_summary_by_stage_divides_a_monolith_by_its_steps(recon, run_folders):
+    node = Node("wf.recon", "wf", "nipype.interfaces.freesurfer.preprocess.ReconAll", "recon-all")
+    span = recon(part("CA", 0.0), part("Fill", 0.3), part("CA_Reg", 0.7))
+    run = run_folders.run([span], graph=Graph("wf", "", (node,), ()))
+    rows = {row.name: row.energy_j for row in run.summary().rows}
+    assert rows["registration"] == pytest.approx(70.0)
+    assert rows["surface reconstruction"] == pytest.approx(30.0)

@@ -24,6 +24,10 @@ def paths(tool, line, cwd="/w", **environ):
             "-s bert -hemi rh -autorecon2",
             [f"/subjects/bert/scripts/recon-all{side}.log" for side in ("", "-rh")],
         ),
+        (
+            "-autorecon-hemi lh -s bert",
+            [f"/subjects/bert/scripts/recon-all{side}.log" for side in ("", "-lh")],
+        ),
         ("-s bert -log mine.log", ["/w/mine.log", "/subjects/bert/scripts/recon-all.log"]),
         ("-s", ["/w/scripts/recon-all.log", "/scripts/recon-all.log"]),
     ],
