@@ -15,7 +15,7 @@ import numpy as np
 from nicarbon.accounts import Account, accounts
 from nicarbon.intervals import Interval, length_s, union, without
 from nicarbon.jobs import attempt_of, number_of
-from nicarbon.records import Domain, Job, JobFact, NodeFile, SampleFile
+from nicarbon.records import Domain, Driver, Job, JobFact, NodeFile, SampleFile
 from nicarbon.timeline import DEVICE, Reading
 from nicarbon.units import NS_PER_S
 
@@ -44,10 +44,8 @@ class Check(msgspec.Struct, frozen=True):
         Seconds that both cover.
     relative_error : float
         The sensors' stated errors, both together.
-    n : int
-        How many jobs it is of; 0 for a counter.
-    low_ratio, high_ratio : float
-        The least and the greatest ratio to the account; of a counter there is one.
+    job : str
+        The job of which Slurm says it; empty for a counter.
     """
 
     sensor: str
@@ -57,9 +55,7 @@ class Check(msgspec.Struct, frozen=True):
     account_j: float
     covered_s: float
     relative_error: float = 0.0
-    n: int = 0
-    low_ratio: float = 0.0
-    high_ratio: float = 0.0
+    job: str = ""
 
     @property
     def ratio(self) -> float | None:
@@ -215,7 +211,7 @@ def of_jobs(
         return ()
     ahead_ns = header.t_unix_ns - header.t_monotonic_ns
     covered = _covered(account)
-    ratios, seconds, own_j, slurm_j = [], 0.0, [], []
+    found = []
     for file in node_files:
         job = _job_of(file)
         fact = (
@@ -228,33 +224,29 @@ def of_jobs(
         times = (fact.t_start_unix_s, fact.t_end_unix_s)
         first, last = (int(t * NS_PER_S) - ahead_ns for t in times)
         common = _common([(first, last)], covered) if last > first else []
-        common_s = length_s(common)
-        if common_s < _LEAST_COVERED * (last - first) / NS_PER_S or not common_s:
+        common_s, whole_s = length_s(common), (last - first) / NS_PER_S
+        if not common_s or common_s < _LEAST_COVERED * whole_s:
             continue
-        energy_j = energy_between(account, common)
         # Its times are whole seconds, and ours begin a moment later: powers are compared.
-        same_time_j = fact.consumed_energy_j * common_s * NS_PER_S / (last - first)
-        if energy_j > 0:
-            ratios.append(same_time_j / energy_j)
-            seconds += common_s
-            own_j.append(energy_j)
-            slurm_j.append(same_time_j)
-    if not ratios:
-        return ()
-    return (
-        Check(
-            SLURM,
-            "host",
-            "whole",
-            fsum(slurm_j),
-            fsum(own_j),
-            seconds,
-            n=len(ratios),
-            low_ratio=min(ratios),
-            high_ratio=max(ratios),
-        ),
-    )
+        energy_j = fact.consumed_energy_j * common_s / whole_s
+        account_j = energy_between(account, common)
+        if account_j > 0:
+            found.append(
+                Check(SLURM, "host", "whole", energy_j, account_j, common_s, job=fact.job_id)
+            )
+    return tuple(found)
 
 
 def _job_of(file: NodeFile) -> Job | None:
-    return file.job if file.job is not None and file.job.scheduler == SLURM else None
+    """Return the Slurm job that a process is, or that a driver is in."""
+    job = file.job
+    if job is None:
+        job = next(
+            (
+                Job("", line.t_monotonic_ns, line.t_unix_ns, line.scheduler, line.job_id)
+                for line in file.lines
+                if isinstance(line, Driver) and line.job_id
+            ),
+            None,
+        )
+    return job if job is not None and job.scheduler == SLURM else None

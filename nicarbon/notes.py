@@ -20,6 +20,8 @@ UNCOVERED_LIMIT = 0.005
 SCALED_LIMIT = 0.005
 # Busy time comes in ticks of 10 ms for each CPU: as much is noise in any run.
 SCALED_LIMIT_S = 0.1
+# No machine uses nothing for so long; some virtual machines show counters that never move.
+STILL_S = 5.0
 N_NAMES = 5
 
 
@@ -95,6 +97,7 @@ def notes(
         *_lost(facts),
         *_uncovered(attribution.hosts),
         *_turns(attribution.hosts),
+        *_still(attribution.hosts),
         *_disagreeing(attribution.hosts),
         *_devices(attribution.hosts),
         *_nodes(attribution, missing, wholes),
@@ -176,6 +179,18 @@ def _turns(hosts: Sequence[HostEnergy]) -> Iterable[str]:
             yield (
                 f"on {host.hostname or host.host} the samplers saw different sensors, and each "
                 f"moment is counted once, by the best of them: {turns}"
+            )
+
+
+def _still(hosts: Sequence[HostEnergy]) -> Iterable[str]:
+    for host in hosts:
+        measured = any(
+            d.account for s in host.sensors if s.method == "measured" for d in s.domains
+        )
+        if measured and is_known(host) and host.energy_j == 0 and host.duration_s > STILL_S:
+            yield (
+                f"the counters of {host.hostname or host.host} stood still: they are there and "
+                "count nothing, its 0 J are not its energy"
             )
 
 

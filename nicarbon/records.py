@@ -148,6 +148,8 @@ class Driver(msgspec.Struct, frozen=True, tag="driver", tag_field="kind"):
         CPU seconds of its whole process tree at this moment.
     outcome : str or None
         At a driver's end ``ok``, ``failed`` or ``interrupted``.
+    scheduler, job_id : str
+        At its start, the batch job that it is in itself, as in `Job`; empty where there is none.
     """
 
     event: str
@@ -155,6 +157,8 @@ class Driver(msgspec.Struct, frozen=True, tag="driver", tag_field="kind"):
     t_unix_ns: int
     cpu_s: float
     outcome: str | None = None
+    scheduler: str = ""
+    job_id: str = ""
 
 
 class Job(msgspec.Struct, frozen=True, tag="job", tag_field="kind"):

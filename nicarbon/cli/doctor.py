@@ -190,13 +190,19 @@ def _host(procfs: ProcFS, root: str) -> dict[str, Any]:
 def _sensor(
     sensor: sensors.Sensor, status: sensors.Status, before: dict[str, Any], after: dict[str, Any]
 ) -> dict[str, Any]:
+    domains = [_domain(domain, before, after) for domain in sensor.domains]
+    reason = status.reason
+    powers = [d["power_w"] for d in domains if d["account"] and d["kind"] != "gpu"]
+    if status.works and sensor.method == "measured" and powers and not any(powers):
+        still = "its counters stood still while they were read: they may count nothing"
+        reason = f"{reason}; {still}" if reason else still
     return {
         "name": sensor.name,
         "method": sensor.method,
         "works": status.works,
-        "reason": status.reason,
+        "reason": reason,
         "commands": list(status.commands),
-        "domains": [_domain(domain, before, after) for domain in sensor.domains],
+        "domains": domains,
     }
 
 
@@ -296,7 +302,7 @@ def _show(found: dict[str, Any], console: Console, root: str) -> None:
     say()
     console.print(_sensor_table(found["sensors"]), soft_wrap=False)
     for sensor in found["sensors"]:
-        if not sensor["works"] or sensor["commands"]:
+        if not sensor["works"] or sensor["commands"] or "stood still" in sensor["reason"]:
             say(f"\n{sensor['name']}: {sensor['reason']}.")
             _show_commands(sensor["commands"], say)
     _show_gpus(found["gpus"], say)

@@ -93,7 +93,8 @@ def ask_for_run(run_dir: str, wait_s: float = 0.0) -> int:
     int
         How many jobs the scheduler knew.
     """
-    asked, others = _jobs(run_dir)
+    # That in which the driver itself runs is over only after it.
+    asked, others = _jobs(run_dir, with_own=wait_s == 0)
     energy_by = slurm_energy_by() if "slurm" in {**asked, **others} else ""
     if energy_by:
         asked["slurm"] = [*asked.get("slurm", ()), *others.get("slurm", ())]
@@ -126,7 +127,7 @@ def slurm_energy_by() -> str:
     return f"{plugin}, slurm {found.get('SLURM_VERSION', '')}".rstrip()
 
 
-def _jobs(run_dir: str) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+def _jobs(run_dir: str, with_own: bool) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """Return by scheduler the jobs that did not end as they should, and all others.
 
     Those all of whose attempts ended, and whose nodes did, need not be asked for.
@@ -137,7 +138,7 @@ def _jobs(run_dir: str) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     for name in sorted(os.listdir(run_dir)):
         if not (name.startswith("nodes-") and name.endswith(".jsonl")):
             continue
-        job, over, failed = None, False, False
+        job, over, failed, within = None, False, False, None
         for record in _records(os.path.join(run_dir, name)):
             kind = record.get("kind")
             if kind in ("job", "submitted") and record.get("job_id"):
@@ -146,8 +147,14 @@ def _jobs(run_dir: str) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
                 job = place if kind == "job" else job
             elif kind == "driver" and record.get("event") == "end":
                 over = True
+            elif kind == "driver" and record.get("job_id"):
+                within = (str(record.get("scheduler")), str(record["job_id"]))
             elif kind == "end" and record.get("outcome") == "failed":
                 failed = True  # Perhaps the scheduler knows why.
+        if job is None and within is not None and with_own:
+            # A driver that ran in a job itself: how that ends says nothing of the run.
+            submitted[within] = None
+            ended.add(within)
         if job is not None:
             # A job that is started again has one number and a file for each attempt.
             (ended if over and not failed else silent).add(job)

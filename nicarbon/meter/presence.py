@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from nicarbon.meter import attend, messages, span
+from nicarbon.meter import attend, messages, scheduler, span
 from nicarbon.meter.processes import ProcFS
 from nicarbon.meter.recorder import RunContext
 
@@ -111,6 +111,9 @@ class Presence:
             }
             if outcome is not None:
                 record["outcome"] = outcome
+            places = scheduler.places() if event == "start" else []
+            if places:
+                record["scheduler"], record["job_id"] = places[-1][:2]
             self.write(record)
             if event == "end":  # A process may run many workflows.
                 meter.close()

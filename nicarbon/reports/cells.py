@@ -164,12 +164,6 @@ def check_text(check: Check) -> str:
     >>> check_text(Check("perf", "package", "same", 990.0, 1000.0, 60.0))
     'perf package 990 J (0.99 x what is counted)'
     """
-    if check.n:
-        low, high = f"{check.low_ratio:.2f}", f"{check.high_ratio:.2f}"
-        between = low if low == high else f"{low} to {high}"
-        return (
-            f"{count(check.n, 'job')} by {check.sensor.capitalize()}: {between} x what is counted"
-        )
     name = f"{check.sensor} {check.kind} {format_energy(check.energy_j)}"
     if check.sees != "same":
         return f"{name} ({_SEES[check.sees]})"
@@ -178,9 +172,21 @@ def check_text(check: Check) -> str:
     )
 
 
+def check_texts(host: HostEnergy, sensor: str | None = None) -> list[str]:
+    """Say what counters beside the account say, or one sensor of them; jobs are told together."""
+    found = [check for check in host.checks if sensor in (None, check.sensor)]
+    said = [check_text(check) for check in found if not check.job]
+    ratios = [check.ratio for check in found if check.job and check.ratio is not None]
+    if ratios:
+        low, high = f"{min(ratios):.2f}", f"{max(ratios):.2f}"
+        between = low if low == high else f"{low} to {high}"
+        said.append(f"{count(len(ratios), 'job')} by Slurm: {between} x what is counted")
+    return said
+
+
 def checks_line(host: HostEnergy) -> str:
     """Say what counters beside the account say; empty where there are none."""
-    said = "; ".join(check_text(check) for check in host.checks)
+    said = "; ".join(check_texts(host))
     return f"beside, not added: {said}" if said else ""
 
 

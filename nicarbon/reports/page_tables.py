@@ -26,7 +26,7 @@ from nicarbon.reports.bottleneck import (
 )
 from nicarbon.reports.cells import (
     account,
-    check_text,
+    check_texts,
     figure_titles,
     format_range,
     has_gpu,
@@ -396,7 +396,7 @@ def sensor_table(summary: Summary) -> Table:
         for sensor in host.sensors
     ]
     for host in summary.hosts:
-        for name in dict.fromkeys(check.sensor for check in host.checks if check.n):
+        for name in dict.fromkeys(check.sensor for check in host.checks if check.job):
             where = Cell(f"{summary.labels[host.host]}: {name}")
             whole = Cell("the whole host while a job ran")
             says = Cell(_says(host, name))
@@ -411,7 +411,7 @@ def sensor_table(summary: Summary) -> Table:
 
 def _says(host: HostEnergy, name: str) -> str:
     """Write what a sensor's checks say."""
-    return "; ".join(check_text(check) for check in host.checks if check.sensor == name) or "-"
+    return "; ".join(check_texts(host, name)) or "-"
 
 
 def _error(sensor: Sensor) -> str:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -23,9 +25,11 @@ from nicarbon.records import (
     SampleFile,
     Sensor,
 )
-from nicarbon.reports.cells import check_text, checks_line
+from nicarbon.reports.cells import check_texts, checks_line
+from nicarbon.run import Run
 from nicarbon.timeline import merge
 
+DATA = Path(__file__).parents[1] / "data"
 S = 1_000_000_000
 UNIX_S = 1_790_000_000
 ALWAYS = [(0, 10**18)]
@@ -175,19 +179,27 @@ def slurm(facts, *job_files, times=range(31), power_w=35):
     return of_jobs(job_files, [made], found, known)
 
 
-def test_slurms_joules_are_compared_job_by_job_and_overlapping_ones_never_added():
+def test_slurms_joules_are_compared_job_by_job_and_overlapping_ones_never_added(run_folders):
     facts = [fact(1, 0, 20, 720.0), fact(2, 5, 25, 735.0)]
-    [check] = slurm(facts, job(1, 1), job(2, 6))
-    assert (check.sensor, check.n) == ("slurm", 2)
-    assert (check.low_ratio, check.high_ratio) == pytest.approx((720 / 700, 735 / 700))
-    assert check_text(check) == "2 jobs by Slurm: 1.03 to 1.05 x what is counted"
+    found = slurm(facts, job(1, 1), job(2, 6))
+    assert [(check.sensor, check.job) for check in found] == [("slurm", "1"), ("slurm", "2")]
+    assert [check.ratio for check in found] == pytest.approx([720 / 700, 735 / 700])
+    said = check_texts(run_folders.host(checks=found))
+    assert said == ["2 jobs by Slurm: 1.03 to 1.05 x what is counted"]
 
 
 def test_a_job_that_was_sampled_for_a_part_of_its_time_is_compared_by_its_power():
     [check] = slurm([fact(1, 0, 20, 700.0)], job(1, 2), times=range(2, 19))
     assert check.covered_s == 16.0
-    assert check.low_ratio == pytest.approx(1.0)
+    assert check.ratio == pytest.approx(1.0)
     assert slurm([fact(1, 0, 20, 700.0)], job(1, 2), times=range(2, 9)) == ()
+
+
+def test_a_driver_that_is_in_a_job_is_compared_too():
+    start = Driver("start", S, (UNIX_S + 1) * S, 0.0, scheduler="slurm", job_id="7")
+    driver = NodeFile(Process("h", "h", 7, 1, "h-7-1"), (start,))
+    [check] = slurm([fact(7, 0, 20, 714.0)], driver)
+    assert (check.job, check.ratio) == ("7", pytest.approx(1.02))
 
 
 @pytest.mark.parametrize(
@@ -223,3 +235,21 @@ def test_how_checks_are_told(run_folders):
         "perf package 0 J (n/a)"
     )
     assert checks_line(run_folders.host()) == ""
+
+
+def test_a_run_on_a_real_slurm():
+    """Slurm 22.05 on one machine, its pm_counters and ours reading one simulated node's files."""
+    run = Run.open(DATA / "slurm-pm-counters")
+    (host,) = run.attribution.hosts
+    assert {sensor.name for sensor in host.sensors} == {"cray", "virtual"}
+    (answer,) = run.facts.job_facts
+    assert answer.energy_by == "pm_counters, slurm 22.05.8"
+    assert {fact.job_id: fact.consumed_energy_j for fact in answer.jobs} == {"4": 3227, "5": 3038}
+    # The files' power: 100 W and 25 W for each busy CPU of the node, 50 and 23 of its parts.
+    psys, *jobs = host.checks
+    assert psys.ratio == pytest.approx(100 / 50, rel=0.35)
+    assert [job.job for job in jobs] == ["4", "5"]
+    # Slurm counted the node's file: the same power as ours, within its whole seconds.
+    for job in jobs:
+        assert job.ratio == pytest.approx(psys.ratio, rel=2 / job.covered_s)
+    assert abs(host.residual_j) <= 1e-9 * host.energy_j

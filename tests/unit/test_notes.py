@@ -143,3 +143,11 @@ def test_a_gpu_that_vanished_or_was_never_read(run, run_folders):
     unread = Sensor("nvml", "measured", (), note="GPU energy is missing: no driver")
     host = run_folders.host(sensors=(run_folders.RAPL, unread))
     assert notes_of(run(hosts=[host])) == ("on scanner GPU energy is missing: no driver",)
+
+
+def test_counters_that_stand_still(run, run_folders):
+    """As in virtual machines that show counters and let none count."""
+    parts = dict.fromkeys(("engine_j", "meter_j", "other_j", "unattributed_j"), 0.0)
+    still = run_folders.host(0.0, energy_j=0.0, **parts)
+    (note,) = notes_of(run(hosts=[still]))
+    assert "the counters of scanner stood still" in note

@@ -185,6 +185,12 @@ def test_an_empty_root_and_this_host_are_no_trouble(tmp_path, capsys):
     assert "Here, energy would be" in run("/", capsys)
 
 
+def test_counters_that_stand_still_are_told(root, capsys):
+    add_rapl(root)
+    text = run(root, capsys)
+    assert "its counters stood still while they were read: they may count nothing" in text
+
+
 def test_a_terminal_that_knows_only_ascii_is_no_trouble(root, monkeypatch):
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", out)

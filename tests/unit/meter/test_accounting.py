@@ -216,6 +216,22 @@ def test_where_slurm_counts_energy_it_is_asked_for_every_job(run_dir, command):
     assert {fact.consumed_energy_j for fact in facts.jobs} == {None, 1605.0, 9000.0}
 
 
+def test_a_driver_in_a_job_of_its_own_is_asked_for_its_energy_alone(run_dir, command):
+    calls = command("sacct", SACCT)
+    command("scontrol", CONFIG.format("rapl"))
+    for path in run_dir.iterdir():
+        path.unlink()
+    start = {"kind": "driver", "event": "start", "scheduler": "slurm", "job_id": "15"}
+    lines(run_dir / "nodes-0a-1-1.jsonl", start, {"kind": "driver", "event": "end"})
+    # As long as it runs it is not over: nobody waits for that.
+    assert ask_for_run(str(run_dir), wait_s=60.0) == 0
+    with pytest.raises(FileNotFoundError):
+        calls()
+    ask_for_run(str(run_dir))
+    assert "-j 15 " in calls()[0]
+    assert 1605 in {fact.consumed_energy_j for fact in kept(run_dir)[0].jobs}
+
+
 @pytest.mark.parametrize("plugin", ["none", "(null)", ""])
 def test_where_it_counts_none_only_for_those_that_did_not_end_well(run_dir, command, plugin):
     command("scontrol", CONFIG.format(plugin))

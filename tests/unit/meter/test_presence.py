@@ -157,3 +157,13 @@ def test_a_record_that_cannot_be_written_is_a_warning(here, monkeypatch):
     monkeypatch.undo()
     here.stop()
     assert "cannot be written" in here.warnings[0]
+
+
+def test_a_driver_says_in_which_job_it_is(here, boot, records, monkeypatch, tmp_path):
+    boot("raise SystemExit(1)")
+    monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    here.start()
+    here.stop("ok")
+    start, end = records(tmp_path, "nodes-", "driver")
+    assert (start["scheduler"], start["job_id"]) == ("slurm", "4711")
+    assert "job_id" not in end
