@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from math import fsum, isnan
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from nicarbon.attribution import SpanEnergy
 from nicarbon.carbon.join import Three, join
@@ -99,15 +101,13 @@ def of_spans(series: Series, spans: Sequence[SpanEnergy]) -> dict[str, Three]:
     Its course is followed where it is known, and what that does not hold was used evenly from
     start to end. An execution that the series does not cover is left out.
     """
-    pieces = [(i, *piece) for i, span in enumerate(spans) for piece in _pieces(span)]
-    if not pieces:
+    if not spans:
         return {}
-    which, first, last, weight = (np.array(column) for column in zip(*pieces, strict=True))
+    which, first, last, weight = _pieces(spans)
     means = series.means(first, last)
-    uncovered = (first < series.steps[0].t_unix_s - _SLACK_S) | (
-        last > series.end_unix_s + _SLACK_S
-    )
-    means[:, uncovered] = np.nan
+    earlier = first < series.steps[0].t_unix_s - _SLACK_S
+    later = last > series.end_unix_s + _SLACK_S
+    means[:, earlier | later] = np.nan
     total = np.bincount(which, weight, minlength=len(spans))
     found = [np.bincount(which, row * weight, minlength=len(spans)) / total for row in means]
     columns = zip(*(row.tolist() for row in found), strict=True)
@@ -118,23 +118,27 @@ def of_spans(series: Series, spans: Sequence[SpanEnergy]) -> dict[str, Three]:
     }
 
 
-def _pieces(span: SpanEnergy) -> list[tuple[float, float, float]]:
-    """Return when an execution used how much: from, to (seconds since 1970), and a weight."""
-    shift_s = span.start_unix_s - span.start_s
-    end_s = max(span.end_s, span.start_s)
-    energy_j = span.energy_j or 0.0
-    known_j = fsum(joules for _, _, joules in span.course)
-    whole = (span.start_s + shift_s, end_s + shift_s)
-    if not span.part and energy_j > known_j > 0:
-        rest_j = energy_j - known_j
-    else:  # of a part only the course of its whole execution is known
-        rest_j = 0.0 if known_j > 0 else 1.0
-    pieces = [
-        (first_s + shift_s, last_s + shift_s, joules)
-        for first_s, last_s, joules in span.course
-        if joules > 0
-    ]
-    return [*pieces, (*whole, rest_j)] if rest_j > 0 or not pieces else pieces
+def _pieces(
+    spans: Sequence[SpanEnergy],
+) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return pieces of executions: whose, from and to (seconds since 1970), and their weights."""
+    start_s = np.array([span.start_s for span in spans])
+    length_s = np.array([max(span.end_s - span.start_s, 0.0) for span in spans])
+    start_unix_s = np.array([span.start_unix_s for span in spans])
+    of_course = np.array(list(chain.from_iterable(span.course for span in spans))).reshape(-1, 3)
+    which = np.repeat(np.arange(len(spans)), [len(span.course) for span in spans])
+    course_j = of_course[:, 2]
+    known_j = np.bincount(which, course_j, minlength=len(spans))
+    # Of a part only the course of its whole execution is known: it holds all of it.
+    energy_j = np.array([0.0 if span.part else span.energy_j or 0.0 for span in spans])
+    rest_j = np.where(known_j > 0, np.maximum(energy_j - known_j, 0.0), 1.0)
+    shift_s = (start_unix_s - start_s)[which]
+    return (
+        np.concatenate([which, np.arange(len(spans))]),
+        np.concatenate([of_course[:, 0] + shift_s, start_unix_s]),
+        np.concatenate([of_course[:, 1] + shift_s, start_unix_s + length_s]),
+        np.concatenate([course_j, rest_j]),
+    )
 
 
 def mean(spans: Sequence[SpanEnergy], of_span: Mapping[str, Three]) -> Three:
