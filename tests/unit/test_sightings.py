@@ -159,15 +159,11 @@ def test_a_programs_own_error_is_that_of_a_share():
     assert split.sigma(1000) == split.sigma(400) > 0  # all looks, and yet not all time
 
 
-seen = st.dictionaries(
-    st.sampled_from("abcd"),
-    st.tuples(st.integers(0, 50), st.floats(0, 100), st.floats(0, 100)),
-    max_size=4,
-)
-
-
-# Joules whose parts are smaller than the smallest float are nobody's.
+# What has parts that are smaller than the smallest float is nobody's.
 amounts = st.just(0.0) | st.floats(1e-9, 1e6)
+seen = st.dictionaries(
+    st.sampled_from("abcd"), st.tuples(st.integers(0, 50), amounts, amounts), max_size=4
+)
 
 
 @given(st.lists(st.tuples(seen, amounts, amounts), min_size=1, max_size=6))
