@@ -136,9 +136,7 @@ def _sum(
     return Estimate(value, *joined(value, *ranges)) if ranges else Estimate(value)
 
 
-def _parts(
-    mean: Spread | None, of_runs: tuple[float, float] | None
-) -> tuple[float, float] | None:
+def _parts(mean: Spread | None, of_runs: tuple[float, float] | None) -> tuple[float, float] | None:
     """Return the range that single runs have, as parts of their mean."""
     if mean is None or not mean.mean or of_runs is None:
         return None

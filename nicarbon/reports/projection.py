@@ -137,8 +137,8 @@ def _said(found: Sequence[Projection]) -> list[str]:
     ]
     if any(one.machine_days and one.machine_days.low is not None for one in found):
         lines.append(
-            "ranges: 95 %, of few runs and unlike scans; of energy the metering's too, of grams the "
-            "price's"
+            "ranges: 95 %, of few runs and unlike scans; of energy the metering's too, of grams "
+            "the price's"
         )
     if all(one.carbon_kg is None for one in found):
         lines.append("grams: price the runs with 'nicarbon price RUN --country CODE'")
