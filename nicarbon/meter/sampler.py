@@ -203,7 +203,7 @@ class Sampler:
         if sightings:
             record["sightings"] = sightings
         if self._gpu_use is not None:
-            self._gpu_use.look(self.watch.owners)
+            self._look_at_gpus(self._gpu_use)
             record["gpus"] = self._gpu_use.take()
         markers = self._markers.take()
         if markers:
@@ -220,10 +220,11 @@ class Sampler:
         Where a step of a pipeline has begun a sample is taken, so that its energy and CPU time
         are known up to that moment.
         """
+        if self._gpu_use is not None and self._gpu_use.is_due():
+            self.watch.follow()
+            self._look_at_gpus(self._gpu_use)
         before_s = time.thread_time()
         self.watch.follow()
-        if self._gpu_use is not None and self._gpu_use.is_due():
-            self._gpu_use.look(self.watch.owners)
         trees = self.watch.trees()
         self._sightings.look(trees)
         if self._markers.found():
@@ -240,6 +241,13 @@ class Sampler:
         self.procfs.close()
         for sensor in self.sensors:
             sensor.close()
+
+    def _look_at_gpus(self, use: GpuUse) -> None:
+        """Ask who uses the GPUs; a driver that answers as none should costs that, and no more."""
+        try:
+            use.look(self.watch.owners)
+        except Exception as error:
+            self.say(f"who uses the GPUs can't be told: {error!r}")
 
     def _measure(self) -> dict[str, Any] | None:
         """Read sensors and idle time close together; the closest of a few tries counts."""

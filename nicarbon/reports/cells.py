@@ -27,6 +27,8 @@ from nicarbon.waste import Waste
 
 # Marks an energy that no counter measured.
 MARK = "~"
+# What the energy of a device is made of.
+_DEVICE_PARTS = ("nodes", "engine", "other", "unattributed")
 
 
 def figure_titles(total: Row, is_priced: bool) -> list[str]:
@@ -262,21 +264,30 @@ def sum_line(host: HostEnergy) -> str:
 
 def device_line(device: DeviceEnergy) -> str:
     """Write a device's account in one line."""
-    scale, unit = energy_unit(device.energy_j)
-    parts = (
-        ("nodes", device.nodes_j),
-        ("engine", device.engine_j),
-        ("other", device.other_j),
-        ("unattributed", device.unattributed_j),
-    )
-    decimals = _decimals(device.energy_j / scale)
-    total = " + ".join(f"{name} {energy_j / scale:.{decimals}f}" for name, energy_j in parts)
-    held = f", {format_energy(device.held_j)} of it held but idle" if device.held_j else ""
+    _, unit = energy_unit(device.energy_j)
+    numbers = device_numbers(device)
+    total = " + ".join(f"{name} {numbers[name]}" for name in _DEVICE_PARTS)
+    held = f", {numbers['held but idle']} of it held but idle" if device.held_j else ""
     card = f" ({device.card})" if device.card else ""
     return (
-        f"{device.name}{card}: {total} = {device.energy_j / scale:.{decimals}f} {unit}{held}; "
+        f"{device.name}{card}: {total} = {numbers['total']} {unit}{held}; "
         f"nodes computed {format_duration(device.sm_s)} on it"
     )
+
+
+def device_numbers(device: DeviceEnergy) -> dict[str, str]:
+    """Write the parts of a device's energy in one unit, so that they can be added up by eye."""
+    scale, _ = energy_unit(device.energy_j)
+    decimals = _decimals(device.energy_j / scale)
+    energies = {
+        "nodes": device.nodes_j,
+        "held but idle": device.held_j,
+        "engine": device.engine_j,
+        "other": device.other_j,
+        "unattributed": device.unattributed_j,
+        "total": device.energy_j,
+    }
+    return {name: f"{energy_j / scale:.{decimals}f}" for name, energy_j in energies.items()}
 
 
 def saved_line(saved: Saved, carbon_g: float | None = None) -> str:

@@ -17,7 +17,7 @@ from nicarbon.critical import CriticalPath, Step
 from nicarbon.flow import UNCLASSIFIED
 from nicarbon.notes import UNCOVERED_LIMIT, count, is_known
 from nicarbon.printable import clean
-from nicarbon.reports.cells import format_energy_of, format_range, percent
+from nicarbon.reports.cells import format_energy_of, format_range, format_share, percent
 from nicarbon.rows import Row
 from nicarbon.run import Summary
 from nicarbon.units import format_duration
@@ -114,10 +114,11 @@ def how_sure(summary: Summary) -> Answer:
         short = "Measured"
         long = f"Hardware counters were read: the nodes used {known}.{_why_wide(summary)}"
     else:
-        short = f"{str(total.method).capitalize()}, not measured"
+        by_gpus = _counted_by_gpus(summary)
+        short = "Partly measured" if by_gpus else f"{str(total.method).capitalize()}, not measured"
         long = (
-            f"{_what_is_weak(summary)} The nodes used {known}{_factors(total)}; that error is "
-            "common to all stages, so shares are surer than joules."
+            f"{by_gpus}{_what_is_weak(summary)} The nodes used {known}{_factors(total)}; that "
+            "error is common to all stages, so shares are surer than joules."
         )
     return Answer(question, short, " ".join((long, *_uncovered(summary.hosts))))
 
@@ -145,17 +146,28 @@ def _why_wide(summary: Summary) -> str:
     )
 
 
+def _counted_by_gpus(summary: Summary) -> str:
+    """Say which part of the energy GPUs' counters counted, where processors have none."""
+    total = summary.total
+    devices = [device for host in summary.hosts for device in host.devices]
+    if not total.gpu_j or any(device.method != "measured" for device in devices):
+        return ""
+    share = format_share(total.gpu_j, total.energy_j)
+    return f"GPUs' own counters were read: {share} of the energy is theirs. "
+
+
 def _what_is_weak(summary: Summary) -> str:
     methods = {
         summary.labels[host.host]: sensor.method
         for host in summary.hosts
         for sensor in host.sensors
-        if any(domain.account for domain in sensor.domains)
+        if any(domain.account and domain.kind != "gpu" for domain in sensor.domains)
     }
     weak = [name for name, method in methods.items() if method != "measured"]
+    what = "energy counter of the processors" if summary.total.gpu_j else "energy counter"
     if len(weak) == len(methods):
-        return "No energy counter could be read."
-    return f"No energy counter could be read on {count(len(weak), 'host')} of {len(methods)}."
+        return f"No {what} could be read."
+    return f"No {what} could be read on {count(len(weak), 'host')} of {len(methods)}."
 
 
 def _uncovered(hosts: Sequence[HostEnergy]) -> list[str]:

@@ -27,6 +27,7 @@ from nicarbon.reports.bottleneck import (
 from nicarbon.reports.cells import (
     account,
     check_texts,
+    device_numbers,
     figure_titles,
     format_range,
     has_gpu,
@@ -37,7 +38,7 @@ from nicarbon.reports.cells import (
 from nicarbon.reports.page_answers import Share
 from nicarbon.rows import Row, outcome
 from nicarbon.run import Summary
-from nicarbon.units import format_duration, format_energy
+from nicarbon.units import energy_unit, format_duration
 
 N_NODES = 30
 BYTES_PER_GIB = 2**30
@@ -360,22 +361,21 @@ def device_table(summary: Summary) -> Table:
     rows = []
     for host in summary.hosts:
         for device in host.devices:
-            parts = (device.nodes_j, device.held_j, device.engine_j, device.other_j)
-            energies = (*parts, device.unattributed_j, device.energy_j)
+            _, unit = energy_unit(device.energy_j)
             name = f"{summary.labels[host.host]}: {device.name}"
             rows.append(
                 (
                     Cell(f"{name} ({device.card})" if device.card else name),
-                    *(Cell(format_energy(energy_j), energy_j) for energy_j in energies),
+                    *(Cell(f"{number} {unit}") for number in device_numbers(device).values()),
                     Cell(format_range(device.energy_low_j, device.energy_high_j)),
                     Cell(format_duration(device.sm_s), device.sm_s),
                     Cell(f"{device.residual_j:.2g} J"),
                 )
             )
-    titles = ("nodes", "of it held but idle", "engine", "other", "unattributed", "= total")
+    titles = ("nodes", "held but idle", "engine", "other", "unattributed", "= total")
     return Table(
         "The sum, GPU by GPU",
-        _columns(("GPU", *titles, "range", "nodes computed", "residual")),
+        _columns(("GPU", *titles, "range", "GPU time", "residual")),
         tuple(rows),
     )
 

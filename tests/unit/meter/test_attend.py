@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from nicarbon.meter import attend
 from nicarbon.meter.processes import ProcFS
 
@@ -59,3 +61,15 @@ def test_waiting_for_a_sample_ends(tmp_path):
     assert time.monotonic() - began_s < 10
     (tmp_path / "samples-a-1-1.jsonl").write_text('{"kind":"host"}\n{"kind":"sample"}\n')
     assert attend.attended(str(tmp_path), 0.0)
+
+
+def test_a_sampler_is_told_where_the_library_for_cards_lies_where_there_are_any(tmp_path):
+    def sensor_path(*options):
+        command = attend.command("run", 7, options)
+        return command[command.index("--sensor-path") + 1] if "--sensor-path" in command else ""
+
+    (tmp_path / "dev").mkdir()
+    assert sensor_path("--host-root", str(tmp_path)) == sensor_path()
+    (tmp_path / "dev/nvidia0").touch()
+    pynvml = pytest.importorskip("pynvml")
+    assert os.path.dirname(pynvml.__file__) in sensor_path("--host-root", str(tmp_path))

@@ -112,6 +112,50 @@ def test_programs_that_were_seen_are_in_the_next_sample(run_dir, host, clock):
     assert two.sightings == {"s": records.Sightings(1, {"bet": (1, 0.1, 0.0)})}
 
 
+def test_who_used_each_card_is_in_the_next_sample(run_dir, host, clock, cards):
+    cards.add(energy_mj=5000)
+    host.process(7, children="8")
+    host.process(8, 7)
+    start = {"kind": "start", "span": "s", "node": "n", "cpu_base_s": 0.0}
+    start["t_monotonic_ns"] = clock.now_ns
+    (run_dir / "nodes-aaaabbbbcccc-7-50.jsonl").write_text(json.dumps(start) + "\n")
+    sampler = Sampler(str(run_dir), host.path, driver_pid=7, clock=clock)
+    sampler.open()
+    for card in sampler.sensors[0].cards:
+        card._unix_ns = clock.unix_ns
+    sampler.sample()
+    assert sampler.interval_s() == 1.0
+    cards.process(8, sm=50)
+    clock.now_ns += 400 * SECOND
+    cards.now(clock.unix_ns() // 1000)
+    assert sampler.interval_s() == 10.0
+    sampler.sight()  # between two samples it looks as well
+    assert sampler.interval_s() == 1.0  # while a node uses a card
+    clock.now_ns += SECOND
+    cards.now(clock.unix_ns() // 1000)
+    cards.change(energy_mj=None, error=15)  # it falls off the bus
+    sampler.sample()
+    sampler.close("stopped")
+    first, one, two, _ = lines_of(run_dir)
+    assert [d.name for d in first.sensors[0].domains] == ["gpu-0"]
+    assert (one.readings["gpu-0"], two.readings["gpu-0"]) == (5000, None)
+    assert one.gpus == {"gpu-0": records.GpuUse(one.gpus["gpu-0"].t_monotonic_ns)}
+    assert two.gpus["gpu-0"].sm_s == {"s": pytest.approx(200.0)}
+    assert two.gpus["gpu-0"].held_s == {"s": pytest.approx(400.0)}
+
+
+def test_a_driver_that_answers_as_none_should_costs_no_sample(run_dir, host, clock, cards, capsys):
+    cards.add(energy_mj=5000)
+    host.process(7)
+    sampler = Sampler(str(run_dir), host.path, driver_pid=7, clock=clock)
+    sampler.open()
+    (card,) = sampler.sensors[0].cards
+    card.holders = lambda: [1]
+    assert sampler.sample()["readings"]["gpu-0"] == 5000
+    assert "who uses the GPUs can't be told" in capsys.readouterr().err
+    sampler.close("stopped")
+
+
 def test_a_driver_that_ended_keeps_its_last_count(run_dir, host, clock):
     host.process(7, own=100)
     sampler = Sampler(str(run_dir), host.path, driver_pid=7, clock=clock)

@@ -77,7 +77,7 @@ def test_what_the_cache_saved():
 def test_a_gpus_sum_can_be_added_up_by_eye(run_folders):
     assert device_line(run_folders.device()) == (
         "gpu-0 (NVIDIA H100): nodes 50.00 + engine 5.00 + other 15.00 + unattributed 10.00 = "
-        "80.00 J, 20 J of it held but idle; nodes computed 3 s on it"
+        "80.00 J, 20.00 of it held but idle; nodes computed 3 s on it"
     )
     assert device_line(run_folders.device(card="", held_j=0.0)).startswith("gpu-0: nodes 50.00")
     assert "held" not in device_line(run_folders.device(held_j=0.0))

@@ -120,3 +120,19 @@ def test_names_are_set_off_from_the_figures(run_folders):
     hebrew = "\u05e9\u05dc\u05d5\u05dd\u2069"
     most = gather(chain(run_folders, span("big", 0, 1, 60.0), span(hebrew, 1, 2, 20.0))).answers[0]
     assert f"\u2068{hebrew[:-1]}\ufffd\u2069, 25.0 %" in most.long
+
+
+def test_gpus_are_measured_where_processors_are_modelled(run_folders):
+    gpu = Sensor("nvml", "measured", (Domain("gpu-0", "gpu"),))
+    spans = [run_folders.span("wf.strip", 0, 1, 10.0, method="modelled", gpu_j=7.5)]
+    host = run_folders.host(sensors=(gpu, VIRTUAL), devices=(run_folders.device(),))
+    sure = answers(run_folders.run(spans, [host]))[1]
+    assert sure.short == "Partly measured"
+    assert sure.long.startswith(
+        "GPUs' own counters were read: 75.0 % of the energy is theirs. No energy counter of the "
+        "processors could be read."
+    )
+    idle = [run_folders.span("wf.strip", 0, 1, 10.0, method="modelled", gpu_j=0.0)]
+    sure = answers(run_folders.run(idle, [host]))[1]
+    assert sure.short == "Modelled, not measured"
+    assert sure.long.startswith("No energy counter could be read.")

@@ -109,7 +109,8 @@ def test_each_gpu_has_a_row_and_nodes_a_column(run_folders):
     page = gather(run_folders.run(spans, [host]))
     first, second = texts(page.devices)
     assert first[:7] == [
-        *("scanner: gpu-0 (NVIDIA H100)", "50 J", "20 J", "5 J", "15 J", "10 J", "80 J")
+        "scanner: gpu-0 (NVIDIA H100)",
+        *("50.00 J", "20.00 J", "5.00 J", "15.00 J", "10.00 J", "80.00 J"),
     ]
     assert second[0].startswith("scanner: gpu-1")
     assert len(first) == len(page.devices.columns)

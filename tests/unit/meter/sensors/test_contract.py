@@ -95,3 +95,16 @@ def test_readings_that_are_missing_are_none_and_models_have_none():
     assert contract.readings(changed(shows={"good/a": 0})) == {"good/a": 0}
     model = {"idle_w": [1, 2, 3], "busy_w": [1, 2, 3]}
     assert contract.readings(Good(model=model)) == {}
+
+
+def test_bounds_are_read_beside_their_domain():
+    sensor = Good(bounds=["good/a low", "good/a high"])
+    assert contract.breaches(sensor) == []
+    sensor.shows = {"good/a": 5, "good/a low": 4, "good/a high": -1}
+    assert contract.readings(sensor) == {"good/a": 5, "good/a low": 4, "good/a high": None}
+
+
+@pytest.mark.parametrize("bounds", [["one"], ["one", 2], "ab"])
+def test_bounds_that_are_none(bounds):
+    (breach,) = contract.breaches(Good(bounds=bounds))
+    assert "bounds" in breach
