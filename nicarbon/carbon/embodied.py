@@ -25,7 +25,7 @@ from nicarbon.rows import Row
 
 TABLE = Path(__file__).parent.parent / "data" / "embodied.toml"
 BOAVIZTA = "Boavizta's factors"
-GIVEN = "given by the user"
+GIVEN = "the user's own figure"
 YEAR_S = 8760 * 3600.0
 # A supercomputer's node stays below; what is beyond is a slip of the unit.
 MAX_KG = 100_000.0
@@ -64,7 +64,15 @@ def default_years() -> float:
 
 
 class Made(msgspec.Struct, frozen=True):
-    """What making one host emitted, in kg of CO2 equivalent, and who says so."""
+    """What making one host emitted.
+
+    Attributes
+    ----------
+    kg, low_kg, high_kg : float
+        Kilograms of CO2 equivalent, and their range.
+    source : str
+        Who says so.
+    """
 
     kg: float
     low_kg: float
@@ -174,7 +182,15 @@ class Share(msgspec.Struct, frozen=True):
 
 
 class Unit(msgspec.Struct, frozen=True):
-    """A functional unit, and how many of it the run made."""
+    """A functional unit.
+
+    Attributes
+    ----------
+    name : str
+        Such as ``scan`` or ``subject``.
+    n : int
+        How many of it the run made.
+    """
 
     name: str
     n: int

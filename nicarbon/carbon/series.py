@@ -65,7 +65,15 @@ class Step(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Series(msgspec.Struct, frozen=True):
-    """Intensities without a gap, from the first step to `end_unix_s`."""
+    """Intensities without a gap.
+
+    Attributes
+    ----------
+    steps : tuple of Step
+        In order of time.
+    end_unix_s : float
+        When the last one ends, in seconds since 1970.
+    """
 
     steps: tuple[Step, ...]
     end_unix_s: float

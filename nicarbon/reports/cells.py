@@ -12,6 +12,7 @@ from math import log10
 from typing import NamedTuple
 
 from nicarbon.attribution import HostEnergy
+from nicarbon.carbon.embodied import Score
 from nicarbon.checks import Check
 from nicarbon.devices import DeviceEnergy
 from nicarbon.earlier import Saved
@@ -22,7 +23,13 @@ from nicarbon.printable import clean as clean
 from nicarbon.programs import Told
 from nicarbon.rows import Row
 from nicarbon.run import Summary
-from nicarbon.units import energy_unit, format_duration, format_energy, format_mass
+from nicarbon.units import (
+    energy_unit,
+    format_duration,
+    format_energy,
+    format_mass,
+    format_mass_range,
+)
 from nicarbon.waste import Waste
 
 # Marks an energy that no counter measured.
@@ -383,3 +390,13 @@ def unclassified(summary: Summary) -> list[str]:
 def pricing_command(path: str) -> str:
     """Return the command that prices a run."""
     return f"nicarbon price {shlex.quote(path)} --country CODE (or --intensity G)"
+
+
+def score_line(score: Score) -> str:
+    """Say a score in a line."""
+    made = "not declared" if score.embodied_g is None else format_mass(score.embodied_g)
+    return (
+        f"SCI: {format_mass(score.score_g)} "
+        f"({format_mass_range(score.score_low_g, score.score_high_g)}) per {score.unit}: "
+        f"O {format_mass(score.operational_g)}, M {made}, R {score.n}"
+    )

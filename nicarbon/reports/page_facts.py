@@ -30,6 +30,7 @@ from nicarbon.reports.cells import (
     format_share,
     marked_line,
     pricing_command,
+    score_line,
     sum_line,
     told_line,
     unclassified,
@@ -158,7 +159,7 @@ def gather(run: Run, stages_file: str | Path | None = None, command: str = "") -
         of_hosts=_of_hosts(summary),
         carbon=carbon,
         carbon_range=carbon_range,
-        price=str(summary.price) if summary.price else "",
+        price=_price(summary),
         pricing=pricing_command(summary.path) if total.energy_j is not None else "",
         answers=(
             cost_most(summary.rows, total, shares),
@@ -277,6 +278,14 @@ def _of_hosts(summary: Summary) -> str:
         hosts = f"{len(summary.hosts)} hosts"
     share = f"{100 * summary.coverage:.0f} %"
     return f"used by the nodes: {share} of what {hosts} used meanwhile"
+
+
+def _price(summary: Summary) -> str:
+    """Say at what the joules were priced, and what a functional unit of the run comes to."""
+    if summary.price is None:
+        return ""
+    scored = f"; {score_line(summary.score)}" if summary.score is not None else ""
+    return clean(f"{summary.price}{scored}")
 
 
 def _carbon(summary: Summary) -> tuple[str, str]:

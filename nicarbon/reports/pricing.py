@@ -11,9 +11,8 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from nicarbon.carbon.embodied import Score
 from nicarbon.carbon.price import Price
-from nicarbon.reports.cells import MARK, clean, format_range
+from nicarbon.reports.cells import MARK, clean, format_range, score_line
 from nicarbon.reports.tables import cell
 from nicarbon.reports.terminal import new_console, new_table, text_of
 from nicarbon.rows import Row
@@ -73,8 +72,9 @@ def _show(console: Console, summary: Summary, price: Price) -> None:
     table.add_row(*_cells(summary.total), style="bold")
     console.print(table)
     console.print()
-    most = summary.total.carbon_range_from
-    mostly = f"; of the total it is mostly the {most}'s" if most and ":" not in most else ""
+    most, (low, high) = summary.total.carbon_range_from, price.pue_range
+    is_joined = price.intensity.has_range or low < high
+    mostly = f"; of the total it is mostly the {most}'s" if most and is_joined else ""
     console.print(Text(price.range_note + mostly))
     if any(row.method not in (None, "measured") for row in summary.rows):
         console.print(Text(f"{MARK} modelled or assumed, not measured: see 'nicarbon doctor'"))
@@ -98,16 +98,6 @@ def _made(summary: Summary) -> Iterator[str]:
         )
     if summary.score is not None:
         yield score_line(summary.score)
-
-
-def score_line(score: Score) -> str:
-    """Say a score in a line."""
-    made = "not declared" if score.embodied_g is None else format_mass(score.embodied_g)
-    return (
-        f"SCI: {format_mass(score.score_g)} "
-        f"({format_mass_range(score.score_low_g, score.score_high_g)}) per {score.unit}: "
-        f"O {format_mass(score.operational_g)}, M {made}, R {score.n}"
-    )
 
 
 def _cells(row: Row) -> list[Text]:

@@ -304,7 +304,7 @@ def test_a_score_per_scan(runs, capsys):
     # 80 J at 30 g/kWh, and ten seconds of four years.
     assert "embodied: 79.3 mg (63.4-119 mg) of host scanner, 1000 kg (800-1500)" in out
     assert "SCI: 40 mg (32-59.8 mg) per scan: O 0.667 mg, M 79.3 mg, R 2" in out
-    assert "PUE 1, embodied over 4 years (given by the user)" in out
+    assert "PUE 1, embodied over 4 years (the user's own figure)" in out
     assert main(["methods", "runs/a"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "Making the computers (embodied emissions) adds 79.3 mg (range 63.4 to 119 mg)" in out

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
+from nicarbon.carbon.embodied import Unit
+from nicarbon.carbon.intensity import given
+from nicarbon.carbon.price import Price
 from nicarbon.records import Graph, Node
 from nicarbon.reports.page_facts import gather
 
@@ -110,3 +113,13 @@ def test_a_monoliths_share_is_in_the_stages_of_its_programs(run_folders):
         ("registration", pytest.approx(50)),
         ("surface reconstruction", pytest.approx(50)),
     ]
+
+
+def test_the_price_with_its_score(run_folders):
+    run = run_folders.run([run_folders.span("wf.strip", energy_j=3.6e6)])
+    assert gather(run).price == ""
+    run.chosen_price = Price(given(30), per=Unit("scan", 2))
+    assert gather(run).price == (
+        "30 g/kWh (given by the user), PUE 1; "
+        "SCI: 15 g (14.2-15.8 g) per scan: O 30 g, M not declared, R 2"
+    )
