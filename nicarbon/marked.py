@@ -14,6 +14,7 @@ from math import fsum, hypot, sqrt
 import msgspec
 
 from nicarbon.attribution import SpanEnergy
+from nicarbon.grouping import label
 from nicarbon.logs.names import interface, safe, step_name
 from nicarbon.programs import part_of
 from nicarbon.records import Node
@@ -112,6 +113,47 @@ def by_step(spans: Iterable[SpanEnergy], known: Mapping[str, str | None]) -> lis
         The step that a node is, where it is one as a whole.
     """
     return [part for span in spans for part in _cut(span, known.get(span.node) or NO_STEP)]
+
+
+def by_hemisphere(
+    spans: Iterable[SpanEnergy], known: Mapping[str, str | None]
+) -> list[SpanEnergy]:
+    """Cut executions whose tools marked their steps by the hemisphere that these worked on.
+
+    Parameters
+    ----------
+    spans : iterable of SpanEnergy
+        Executions.
+    known : mapping
+        The hemisphere that a node is named after: all of the node is that one's.
+
+    Returns
+    -------
+    list of SpanEnergy
+        Of what was cut `part` is the hemisphere, as `nicarbon.grouping.label` names it.
+    """
+    found = []
+    for span in spans:
+        if span.steps is None or known.get(span.node):
+            found.append(span)
+            continue
+        sides: dict[str | None, list[Part]] = defaultdict(list)
+        for part in span.steps.parts:
+            sides[part.hemisphere].append(part)
+        rest = None if None in sides else next(iter(sides), None)
+        for side, parts in sides.items():
+            cut = part_of(
+                span,
+                label("hemisphere", None if side is None else f"hemi-{side[0].upper()}"),
+                energy_share=fsum(part.energy_share for part in parts),
+                cpu_share=fsum(part.cpu_share for part in parts),
+                sigma=span.steps.sigma({part.name for part in parts}),
+                pieces=tuple(sorted(piece for part in parts for piece in part.pieces)),
+                is_rest=side == rest,
+            )
+            outcomes = [part.outcome for part in parts if part.outcome != "ran"]
+            found.append(msgspec.structs.replace(cut, outcome=(*outcomes, "ran")[0]))
+    return found
 
 
 def _cut(span: SpanEnergy, own: str) -> list[SpanEnergy]:

@@ -35,7 +35,7 @@ from nicarbon.flow import UNCLASSIFIED
 from nicarbon.grouping import check, label
 from nicarbon.history import Queue, queue, with_history
 from nicarbon.logs.names import interface, safe
-from nicarbon.marked import Marked, by_step, marked, step_of
+from nicarbon.marked import Marked, by_hemisphere, by_step, marked, step_of
 from nicarbon.marked import by_stage as by_stage_of_steps
 from nicarbon.notes import apart_notes, count, divided_notes, ending, is_known, notes
 from nicarbon.programs import Told, by_program, by_stage, inside, told
@@ -616,18 +616,22 @@ class Run:
         ----------
         by : str
             ``program`` cuts every execution whose programs were seen, ``step`` those whose tools
-            marked their steps, ``stage`` those of monoliths; by anything else they are whole.
+            marked their steps, ``hemisphere`` those of them that no name tells one of, ``stage``
+            monoliths; by anything else they are whole.
         stages_file : path, optional
             A rule file of the user, tried before the built-in rules.
 
         Returns
         -------
         sequence of SpanEnergy
-            `part` is a part's program, step or stage, empty for a whole execution.
+            `part` is a part's program, step, hemisphere or stage, empty for a whole execution.
         """
         spans = self.attribution.spans
         if by == "step":
             return by_step(spans, self._steps())
+        if by == "hemisphere" and any(span.steps for span in spans):
+            nodes = self.executed(stages_file).nodes(data=by)
+            return by_hemisphere(spans, dict(nodes))
         if by == "program" and told(spans) is not None:
             return by_program(spans)
         if by == "stage" and any(span.split or span.steps for span in spans):
@@ -712,7 +716,7 @@ class Run:
             return lambda span: span.part
         nodes = self.executed(stages_file).nodes
         names = {name: label(by, data[by]) for name, data in nodes(data=True)}
-        return lambda span: names[span.node]
+        return lambda span: span.part or names[span.node]
 
     def _notes(
         self, missing: Sequence[str], wholes: Sequence[str], parts: Iterable[SpanEnergy] = ()

@@ -129,6 +129,9 @@ def test_recon_all_is_one_node_if_asked_and_its_log_is_one_of_freesurfer_s(site)
     }
     (row,) = [row for row in run.summary("node").rows if row.name.endswith("recon_all")]
     assert run.stage_of(run.rules())[row.name] == "surface reconstruction"
+    # Its steps tell the hemispheres apart, which the node's name does not.
+    sides = {row.name: row.cpu_s for row in run.summary("hemisphere").rows}
+    assert min(sides["hemi-L"], sides["hemi-R"]) > 0.1 * fsum(sides.values())
     # Divided by its programs, few of which are seen every time.
     assert len(run.summary("stage").rows) > 2
 

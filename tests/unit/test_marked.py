@@ -6,7 +6,7 @@ from math import fsum
 import msgspec
 import pytest
 
-from nicarbon.marked import by_stage, by_step, marked, step_of
+from nicarbon.marked import by_hemisphere, by_stage, by_step, marked, step_of
 from nicarbon.records import Graph, Node
 from nicarbon.steps import NO_STEP, Doubt, Part, Steps
 
@@ -53,6 +53,24 @@ def test_a_step_knows_how_surely_it_is_told_from_its_neighbours(recon):
     doubt = Doubt("recon-all.Fill", "recon-all.Sphere_lh", 0.12)
     span = recon(part("Fill", 0.5), part("Sphere_lh", 0.5), doubts=[doubt])
     assert [p.split_j for p in by_step([span], {})] == [pytest.approx(12 / 12**0.5)] * 2
+
+
+def test_hemispheres_are_those_of_the_steps_and_add_up(recon, run_folders):
+    parts = [part("Fill", 0.5), part("Sphere_lh", 0.2), part("Sphere_rh", 0.1, outcome="failed")]
+    parts += [part("Pial_lh", 0.2)]
+    doubt = Doubt("recon-all.Sphere_lh", "recon-all.Pial_lh", 0.12)
+    span = recon(*parts, doubts=[doubt], outcome="failed", peak_memory_bytes=7)
+    cut = by_hemisphere([span], {})
+    assert [(p.part, p.energy_j, p.cpu_s, p.outcome) for p in cut] == [
+        ("no hemisphere", pytest.approx(50), pytest.approx(5), "ran"),
+        ("hemi-L", pytest.approx(40), pytest.approx(4), "ran"),
+        ("hemi-R", pytest.approx(10), pytest.approx(1), "failed"),
+    ]
+    assert [p.peak_memory_bytes for p in cut] == [7, None, None]
+    # Which of its own two steps it was makes no difference to a hemisphere.
+    assert [p.split_j for p in cut] == [0, 0, 0]
+    whole = run_folders.span("wf.fast")
+    assert by_hemisphere([span, whole], {"wf.recon": "hemi-L"}) == [span, whole]
 
 
 def test_nodes_without_markers_are_the_step_that_they_are_or_none(run_folders):
