@@ -254,7 +254,7 @@
       return made;
     }
     const places = new Map(data.stages.map((stage, i) => [stage.name, i]));
-    const leafName = (name) => name.slice(name.lastIndexOf(".", name.length - 2) + 1);
+    const leafName = (name) => name.slice((name.includes("/") ? name.lastIndexOf("/") : name.lastIndexOf(".", name.length - 2)) + 1);
     chart.setOption({
       ...still,
       tooltip: {
