@@ -126,7 +126,7 @@ def examine(root: str = "/", read_for_s: float = _READ_FOR_S) -> dict[str, Any]:
     return {
         "host": _host(procfs, root),
         "sensors": [
-            _sensor(sensor, status, before, after)
+            {**_sensor(sensor, status, before, after), "read": sensor in chosen}
             for sensor, status in zip(known, statuses, strict=True)
         ],
         "gpus": _gpus(chosen, procfs),
@@ -361,14 +361,15 @@ def _sensor_table(rows: list[dict[str, Any]]) -> Table:
     for sensor in rows:
         head = (sensor["name"], sensor["method"], "yes" if sensor["works"] else "no")
         for domain in sensor["domains"] or [None]:
-            table.add_row(*head, *_domain_cells(domain))
+            table.add_row(*head, *_domain_cells(domain, sensor["read"]))
             head = ("", "", "")
     return table
 
 
-def _domain_cells(domain: dict[str, Any] | None) -> tuple[str, str, str]:
+def _domain_cells(domain: dict[str, Any] | None, is_read: bool) -> tuple[str, str, str]:
     if domain is None:
         return "", "", ""
     power_w = domain["power_w"]
     power = "n/a" if power_w is None else f"{power_w:.3g} W"
-    return domain["name"], "account" if domain["account"] else "check", power
+    use = "account" if domain["account"] else "check"
+    return domain["name"], use if is_read else "not used", power

@@ -39,6 +39,8 @@ _REST = {
 }
 _BY = {
     "rapl": "with the processors' RAPL counters",
+    "perf": "with the processors' RAPL counters, read as perf events",
+    "cray": "with the counters of the HPE Cray EX node (pm_counters)",
     "nvml": "with the GPUs' own counters, read through NVML",
 }
 # Between the ends of a range in a sentence.
@@ -89,7 +91,7 @@ def _sensor(sensor: Sensor, where: str) -> Sentence:
             f"{whole} and {_watts(model.busy_w)} for each busy CPU"
             + (f" (source: {model.source})" if model.source else "")
         )
-    is_rapl = sensor.name == "rapl"
+    is_rapl = sensor.name in ("rapl", "perf")
     by = _BY.get(sensor.name, f"by the sensor {sensor.name}")
     error = sensor.relative_error
     within = f", taken to be right within {100 * error:g} %" if error else ""

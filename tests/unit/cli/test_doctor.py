@@ -185,6 +185,18 @@ def test_an_empty_root_and_this_host_are_no_trouble(tmp_path, capsys):
     assert "Here, energy would be" in run("/", capsys)
 
 
+def test_what_a_run_would_not_read_is_not_used(root, capsys):
+    add_rapl(root)
+    rows = run(root, capsys).splitlines()
+    uses = {
+        words[0]: words[4:]
+        for words in map(str.split, rows)
+        if words[1:2] and words[2:3] == ["yes"]
+    }
+    assert uses["rapl"][0] == "account"
+    assert uses["virtual"][:2] == ["not", "used"]
+
+
 def test_counters_that_stand_still_are_told(root, capsys):
     add_rapl(root)
     text = run(root, capsys)

@@ -32,6 +32,10 @@ def test_counters(run_folders):
     )
     assert first.cites == ("rapl",)
     assert gpu.text == "No GPU was metered"
+    events = Sensor("perf", "measured", (Domain("perf/package-0", "package"),), 0.05)
+    (first, _) = energy.sensors(run_with(run_folders, (events,)).summary())
+    assert "RAPL counters, read as perf events (perf/package-0)" in first.text
+    assert first.cites == ("rapl",)
     noted = Sensor("replay", "measured", (Domain("package-0", "package"),), note="of that run")
     (first, _) = energy.sensors(run_with(run_folders, (noted,)).summary())
     assert first.text == "Energy was measured by the sensor replay (package-0); of that run"
