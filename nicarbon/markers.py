@@ -14,6 +14,7 @@ from math import sqrt
 import msgspec
 
 from nicarbon.logs.dates import Stamp
+from nicarbon.logs.deep_seg import SEGMENTATION, Segmentation
 from nicarbon.logs.fastsurfer import DONE, SURFACES, section_of
 from nicarbon.logs.freesurfer import STARTING, assembled
 from nicarbon.logs.freesurfer_marks import (
@@ -27,12 +28,13 @@ from nicarbon.logs.freesurfer_marks import (
 )
 from nicarbon.logs.names import step_name
 from nicarbon.logs.rulefile import side_of
-from nicarbon.logs.steps import Step
+from nicarbon.logs.steps import HEMISPHERES, Step
 from nicarbon.records import Marker, SampleFile
 from nicarbon.units import NS_PER_S
 
 RECON_ALL = "recon-all"
 BY_RULE = "rule"
+DEEP_SEG = "deep-seg"
 _ENDS = {"finished without error at": "ran", "exited with ERRORS at": "failed"}
 
 
@@ -146,7 +148,38 @@ class _Tool:
         if whole == RECON_ALL:
             return self._recon_all(RECON_ALL)
         steps = [step for step in self._recon_all(SURFACES) if step.title != STARTING]
-        return steps + [rest for section in self._sections() for rest in _without(section, steps)]
+        networks = self._networks()
+        first_ns = max((step.end_ns for step in networks), default=self._begun)
+        inside = steps + networks
+        return inside + [
+            rest for section in self._sections(first_ns) for rest in _without(section, inside)
+        ]
+
+    def _networks(self) -> list[Timed]:
+        """Return the steps of FastSurfer's networks: most are told at their end, with a length."""
+        state, last_ns = Segmentation(), self._begun
+        steps: list[Timed] = []
+        for marker, at_ns in zip(self._markers, self._instants, strict=True):
+            if marker.source != DEEP_SEG:
+                continue
+            for step in state.line(marker.text):
+                begun_ns = at_ns
+                if step.elapsed_s is not None:
+                    begun_ns = max(last_ns, at_ns - round(step.elapsed_s * NS_PER_S))
+                if steps and steps[-1].end_ns == -1:
+                    steps[-1] = msgspec.structs.replace(steps[-1], end_ns=begun_ns)
+                name = step_name(SEGMENTATION, step.title)
+                end_ns = -1 if step.elapsed_s is None else at_ns
+                steps.append(Timed(name, SEGMENTATION, step.title, None, begun_ns, end_ns))
+                last_ns = at_ns
+        if steps and steps[-1].end_ns == -1:
+            steps[-1] = msgspec.structs.replace(steps[-1], end_ns=self._surfaces())
+        return steps
+
+    def _surfaces(self) -> int:
+        """Return when recon-surf.sh began; the tool's end where it did not."""
+        pairs = zip(self._markers, self._instants, strict=True)
+        return next((at_ns for m, at_ns in pairs if m.source == "recon-surf"), self._gone)
 
     def _spread(self) -> list[int]:
         """Return when each marker was written, as far as it is known.
@@ -254,9 +287,11 @@ class _Tool:
         """Return how a step ended whose end no rule tells: with its node."""
         return "ran" if self._ran else self._outcome
 
-    def _sections(self) -> list[Timed]:
-        """Return the sections of recon-surf.sh, each until the next one begins."""
-        begins: list[tuple[str, str | None, int]] = [("starting up", None, self._begun)]
+    def _sections(self, first_ns: int) -> list[Timed]:
+        """Return the sections of recon-surf.sh from an instant on, each until the next begins."""
+        if not any(m.source in ("recon-surf", RECON_ALL) for m in self._markers):
+            return []
+        begins: list[tuple[str, str | None, int]] = [("starting up", None, first_ns)]
         end_ns, outcome = self._gone, "killed"
         for marker, at_ns in zip(self._markers, self._instants, strict=True):
             if marker.source != "recon-surf":
@@ -264,23 +299,31 @@ class _Tool:
             banner = read_banner(marker.text)
             word = next((how for end, how in _ENDS.items() if end in marker.text), None)
             if banner is not None and banner.title != DONE:
-                begins.append((*section_of(banner.title), at_ns))
+                # The hemispheres' own logs are joined to the whole one when both have ended.
+                if section_of(banner.title) not in [begun[:2] for begun in begins]:
+                    begins.append((*section_of(banner.title), at_ns))
             elif word is not None:
                 end_ns, outcome = at_ns, word
-        ends = [*(at_ns for _, _, at_ns in begins[1:]), end_ns]
-        last = len(begins) - 1
-        return [
-            Timed(
-                step_name(SURFACES, title, side),
-                SURFACES,
-                title,
-                side,
-                at_ns,
-                until_ns,
-                (outcome if outcome != "killed" else self._outcome) if i == last else "ran",
-            )
-            for i, ((title, side, at_ns), until_ns) in enumerate(zip(begins, ends, strict=True))
-        ]
+        found = []
+        for i, (title, side, at_ns) in enumerate(begins):
+            until_ns = _next(begins, i, end_ns)
+            is_open = until_ns == end_ns and outcome == "killed"
+            how = self._outcome if is_open else outcome if until_ns == end_ns else "ran"
+            name = step_name(SURFACES, title, side)
+            found.append(Timed(name, SURFACES, title, side, at_ns, until_ns, how))
+        return found
+
+
+def _next(begins: Sequence[tuple[str, str | None, int]], i: int, end_ns: int) -> int:
+    """Return when a section ends: with the next one, of hemispheres at once with its own next."""
+    times = {s: [at for _, side, at in begins if side == s] for s in HEMISPHERES}
+    left, right = times["lh"], times["rh"]
+    at_once = bool(left and right) and max(left[0], right[0]) < min(left[-1], right[-1])
+    side = begins[i][1]
+    for _, other, at_ns in begins[i + 1 :]:
+        if not at_once or side is None or other in (None, side):
+            return at_ns
+    return end_ns
 
 
 def _event(text: str, stamp: Stamp) -> Event | None:
@@ -309,6 +352,8 @@ def _without(section: Timed, steps: Iterable[Timed]) -> list[Timed]:
     """Return the parts of a section in which none of the steps inside it ran."""
     left = [section]
     for step in steps:
+        if section.hemisphere is not None and step.hemisphere not in (None, section.hemisphere):
+            continue
         left = [
             msgspec.structs.replace(part, start_ns=start_ns, end_ns=end_ns)
             for part in left

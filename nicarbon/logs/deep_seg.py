@@ -49,7 +49,7 @@ class DeepSeg:
     def read(self, path: Path) -> Log:
         """Read it."""
         problems: list[str] = []
-        state = _Segmentation()
+        state = Segmentation()
         for line in lines.lines(path, problems):
             if line:
                 state.line(text(line[:4000]))
@@ -68,7 +68,7 @@ class DeepSeg:
         )
 
 
-class _Segmentation:
+class Segmentation:
     """What was read of a ``deep-seg.log`` so far."""
 
     def __init__(self) -> None:
@@ -84,8 +84,9 @@ class _Segmentation:
         self._wants_date = False
         self._stated_s: float | None = None
 
-    def line(self, line: str) -> None:
-        """Take the next line."""
+    def line(self, line: str) -> list[Step]:
+        """Take the next line; return the steps that it tells."""
+        n = len(self._steps)
         if line.startswith("Version:"):
             self.close()
             self._version = line.partition(":")[2].strip()[:200]
@@ -97,6 +98,7 @@ class _Segmentation:
             self._begin(stamp)
         else:
             self._content(line)
+        return self._steps[n:]
 
     def _begin(self, stamp: Stamp) -> None:
         self._wants_date = False

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from nicarbon.meter.naming import KERNEL_CUT
 from nicarbon.meter.processes import ProcFS
 from nicarbon.meter.procstat import Stat, read_file
 from nicarbon.meter.rule_logs import Rule, written
@@ -25,6 +26,8 @@ MOST_MARKERS = 5000
 # Clock ticks and the file system's times are so coarse.
 _GRAIN_S = 0.02
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+# The kernel cuts names.
+_COMMS = frozenset(name[:KERNEL_CUT] for name in TOOLS)
 _COMMAND_BYTES = 1 << 14
 _ENVIRON_BYTES = 1 << 18
 
@@ -202,7 +205,7 @@ class Markers:
                         node.files[path] = self._owner(path, stat, processes), since_ns
             if stat.comm == "tee":
                 self._ask_tee(node, stat.pid)
-            elif (stat.comm in TOOLS or stat.comm in SHELLS) and not _is_below(
+            elif (stat.comm in _COMMS or stat.comm in SHELLS) and not _is_below(
                 stat, node.tools, processes
             ):
                 self._begin(node, stat, since_ns, now_ns)

@@ -31,6 +31,27 @@ _HEADER = re.compile(rb"^(?:subjid .*|status file for recon-all.*)$", re.MULTILI
 _SURF_HEADER = re.compile(rb"^Log file for recon-surf.*$", re.MULTILINE)
 
 
+_DEEP_SEG = re.compile(
+    rb"^((?:python|\./).*\.(?:py|sh)\b.*"
+    rb"|.*(?:finished|tested|processed|took|completed|cleaned up).*\d.*"
+    rb"|.*(?:Creating brainmask|Creating aseg|Running N4 bias|volume-based QC).*"
+    rb"|Log file for segmentation.*)\r?$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_DEEP_SEG_HEADER = re.compile(rb"^Log file for segmentation.*$", re.MULTILINE)
+_SCRIPT = re.compile(r"(?:^|[/\s])((?:[\w.+-]+/)?[\w.+-]+\.(?:py|sh))(?=\s|$)")
+_LASTED = re.compile(
+    r"\b(finished|tested|processed|took|completed|cleaned up)\s+(?:in\s+)?"
+    r"(\d+(?:\.\d+)?)\s*(s|secs?|seconds|min|minutes)\b",
+    re.IGNORECASE,
+)
+_WHAT = re.compile(
+    r"\b(coronal|sagittal|axial|aggregation|total|processing|segmentation of|whole)\b",
+    re.IGNORECASE,
+)
+_PARTS = ("Creating brainmask", "Creating aseg", "Running N4 bias", "volume-based QC")
+
+
 class Format(NamedTuple):
     """A log's format: which lines mark something, which one begins a run, what is kept of one."""
 
@@ -64,6 +85,30 @@ def kept(line: bytes) -> str | None:
     return text[:_LONGEST] if text.startswith("====") else None
 
 
+def kept_of_networks(line: bytes) -> str | None:
+    """Return what is written down of a line of FastSurfer's ``deep-seg.log``.
+
+    Examples
+    --------
+    >>> kept_of_networks(b"python3.10 -s /opt/FastSurfer/CerebNet/run_prediction.py --sid sub-01")
+    'python CerebNet/run_prediction.py'
+    >>> kept_of_networks(b"[INFO: inference.py: 500]: Subject 'sub-01' processed in 56.46 sec.")
+    'step processed in 56.46 sec'
+    """
+    text = line[:2000].decode("utf-8", "replace")
+    if text.startswith(("python", "./")):
+        script = _SCRIPT.search(text)
+        return f"python {script[1]}" if script else None
+    if text.startswith("Log file for segmentation"):
+        return "Log file for segmentation"
+    lasted = _LASTED.search(text)
+    if lasted:
+        what = _WHAT.search(text[: lasted.start()])
+        return f"{what[1] if what else 'step'} {lasted[1]} in {lasted[2]} {lasted[3]}"
+    return next((part for part in _PARTS if part in text), None)
+
+
+DEEP_SEG = Format("deep-seg", _DEEP_SEG, _DEEP_SEG_HEADER, kept_of_networks)
 RECON_ALL = Format("recon-all", _RECON_ALL, _HEADER, kept)
 RECON_SURF = Format("recon-surf", _RECON_SURF, _SURF_HEADER, kept)
 
@@ -139,12 +184,14 @@ def _fastsurfer(words: Sequence[str], subjects_dir: str, cwd: str) -> list[Place
     if not folder or not given.get("--sid"):
         return []
     scripts = os.path.join(cwd, folder, given["--sid"], "scripts")
-    # The recon-alls inside write to their own log at once; recon-surf.log gets what both
+    # The recon-alls inside write to their own logs at once; recon-surf.log gets what the
     # hemispheres print when both have ended.
-    return [
-        Place(RECON_SURF, os.path.join(scripts, "recon-surf.log")),
-        Place(RECON_ALL, os.path.join(scripts, "recon-all.log")),
-    ]
+    logs = [(RECON_SURF, "recon-surf.log"), (DEEP_SEG, "deep-seg.log")]
+    logs += [(RECON_ALL, f"recon-all{side}.log") for side in ("", "-lh", "-rh")]
+    for side in ("lh", "rh"):
+        # Until both have ended, each hemisphere's output is in a log of its own.
+        logs += [(RECON_SURF, f"{side}.processing{kind}.log") for kind in (".cmdf", "")]
+    return [Place(kind, os.path.join(scripts, name)) for kind, name in logs]
 
 
 TOOLS = {

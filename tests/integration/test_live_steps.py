@@ -9,7 +9,7 @@ import sys
 from math import fsum, hypot
 
 import pytest
-from surfer_stand_in import install
+from surfer_stand_in import install, install_fastsurfer
 
 from nicarbon.logs.formats import read_log
 from nicarbon.logs.names import step_name
@@ -95,6 +95,23 @@ def test_a_run_that_is_resumed_is_not_mixed_up_with_the_one_before(metered):
     assert stages["recon-all.CA_Reg"] == "registration"
     assert stages["no step"] is None
     assert document["steps"]["disagree"] == []
+
+
+def test_fastsurfer_is_cut_into_networks_and_surfaces(metered, tmp_path):
+    home = install_fastsurfer(tmp_path / "fastsurfer")
+    (tmp_path / "out").mkdir()
+    words = ("--sid", "bert", "--sd", str(tmp_path / "out"), "--t1", str(tmp_path / "head.nii.gz"))
+    licence = ("--fs_license", str(tmp_path / "freesurfer" / "license.txt"), "--parallel")
+    run, _ = metered(1e-4, str(home / "run_fastsurfer.sh"), *words, *licence)
+    rows = {row.name: row.cpu_s for row in run.summary("step").rows}
+    assert {"FastSurfer.coronal_inference", "recon-surf_sh.Fill"} <= rows.keys()
+    # A step of both hemispheres is there with each.
+    assert {f"recon-surf_sh.Sphere_{side}" for side in ("lh", "rh")} <= rows.keys()
+    assert fsum(rows.values()) == pytest.approx(run.summary().total.cpu_s, rel=1e-9)
+    stages = run.summary("step").stages
+    assert stages["FastSurfer.coronal_inference"] == "segmentation"
+    for path in run.path.iterdir():
+        assert b"bert" not in path.read_bytes()
 
 
 def test_a_log_that_is_none_costs_the_steps_and_nothing_else(metered, tmp_path):

@@ -152,6 +152,62 @@ def test_sections_of_fastsurfer_lie_around_the_recon_alls_inside():
     ]
 
 
+FAST = {"tool": "run_fastsurfer.sh 8"}
+
+
+def network(text, at_s):
+    return marker("deep-seg", text, at_s, **FAST)
+
+
+def test_networks_of_fastsurfer_are_told_at_their_end_with_their_length():
+    found = ran(
+        marker("seen", at_s=1, **FAST),
+        network("Log file for segmentation", 2),
+        network("python FastSurferCNN/run_prediction.py", 2),
+        network("Coronal finished in 8 seconds", 12),
+        network("Axial finished in 30 seconds", 22),  # Longer than since the one before.
+        network("Creating brainmask", 23),
+        network("python CerebNet/run_prediction.py", 24),
+        network("step processed in 5 sec", 40),
+        marker("recon-surf", "===== Creating orig =====", 50, **FAST),
+    )
+    assert [(name, a, b) for name, a, b, _ in found] == [
+        ("coronal_inference", 4, 12),
+        ("axial_inference", 12, 22),
+        ("brainmask", 23, 35),
+        ("CerebNet", 35, 40),
+        ("starting_up", 40, 50),
+        ("Creating_orig", 50, 100),
+    ]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_sections_of_hemispheres_end_with_the_next_of_their_own_if_they_run_at_once(at_once):
+    def section(title, at_s):
+        return marker("recon-surf", f"===== Creating surfaces {title} =====", at_s, **FAST)
+
+    others = (12, 22) if at_once else (30, 40)
+    markers = [
+        marker("seen", at_s=1, **FAST),
+        section("lh - fix", 10),
+        section("rh - fix", others[0]),
+        section("lh - inflate2", 20),
+        section("rh - inflate2", others[1]),
+        section("lh - fix", 49),  # Joined to the whole log afterwards.
+        section("- ribbon", 50),
+    ]
+    found = ran(*sorted(markers, key=lambda m: m.t_monotonic_ns))
+    ends = {name.partition("_-_")[2]: (a, b) for name, a, b, _ in found}
+    ends.pop("", None)
+    assert ends == {
+        "fix_lh": (10, 20),
+        "fix_rh": (others[0], others[1]),
+        "inflate2_lh": (20, 50 if at_once else 30),
+        "inflate2_rh": (others[1], 50),
+        "ribbon": (50, 100),
+    }
+
+
 def by_rule(*texts, **more):
     found = [marker("seen", at_s=1, tool="my pipeline 8")]
     for n, text in enumerate(texts, 1):

@@ -220,3 +220,21 @@ def test_a_log_that_no_rule_knows_is_left_alone(pipeline):
     pipeline.write("another tool", "x" * 70_000)
     pipeline.opens(8)
     assert pipeline.look() == pipeline.look() == []
+
+
+def test_a_tool_whose_name_the_kernel_cuts_is_found(recon):
+    words = ("bash", "/f/run_fastsurfer.sh", "--sid", "bert", "--sd", str(recon.subjects))
+    recon.start(TOOL, *words, comm="run_fastsurfer.")
+    recon.look()
+    (recon.log.parent / "deep-seg.log").write_text(
+        "Log file for segmentation FastSurferCNN/run_prediction.py\n"
+        "python3.10 -s /f/FastSurferCNN/run_prediction.py --sid bert\n"
+        "[INFO: inference.py:  466]: Coronal inference on bert.mgz finished in 2.5 seconds\n"
+    )
+    found = recon.look()
+    assert [m[1] for m in found if m[0] == "deep-seg"] == [
+        "Log file for segmentation",
+        "python FastSurferCNN/run_prediction.py",
+        "Coronal finished in 2.5 seconds",
+    ]
+    assert "bert" not in str(found)

@@ -45,7 +45,9 @@ def test_where_neither_subject_nor_folder_is_told_the_working_folder_is_the_subj
 
 @pytest.mark.parametrize("tool", ["run_fastsurfer.sh", "recon-surf.sh"])
 def test_where_fastsurfer_keeps_its_logs(tool):
-    expected = [f"/out/a/scripts/{name}.log" for name in ("recon-surf", "recon-all")]
+    names = ("recon-surf", "deep-seg", "recon-all", "recon-all-lh", "recon-all-rh")
+    names += tuple(f"{s}.processing{kind}" for s in ("lh", "rh") for kind in (".cmdf", ""))
+    expected = [f"/out/a/scripts/{name}.log" for name in names]
     assert paths(tool, "--sid a --sd /out --t1 x") == expected
     assert paths(tool, "--sid=a --sd=/out") == expected
     assert paths(tool, "--sid a", SUBJECTS_DIR="/out") == expected
