@@ -88,11 +88,28 @@ class Price(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         """Say intensity and PUE in a line."""
+        by_time = f", by time ({self.values})" if self.series is not None else ""
+        return f"{self.intensity}{by_time}{self._beside}"
+
+    @property
+    def _beside(self) -> str:
         low, high = self.pue_range
         of_pue = f" ({low:g}-{high:g})" if low < high else ""
-        by_time = f", by time ({self.values})" if self.series is not None else ""
         made = "" if self.embodied is None else f", {self.embodied}"
-        return f"{self.intensity}{by_time}, PUE {self.pue:g}{of_pue}{made}"
+        return f", PUE {self.pue:g}{of_pue}{made}"
+
+    @property
+    def basis(self) -> str:
+        """What it rests on, without the figures of a series, which are this run's alone.
+
+        Runs whose prices rest on the same can be compared in grams.
+        """
+        if self.series is None:
+            return str(self)
+        one = self.intensity
+        # After a comma a source says how many of its values are what, for this run.
+        parts = (one.source.partition(",")[0], one.country, one.region, one.kind)
+        return f"by time: {', '.join(part for part in parts if part)}{self._beside}"
 
     @property
     def values(self) -> str:

@@ -49,6 +49,21 @@ def test_a_price_says_itself():
     assert Price(RANGED, series=Series(STEPS[:1], 60)).values == "1 value"
 
 
+def test_the_same_series_is_the_same_basis_whatever_the_run():
+    first, second = (
+        Price(
+            Intensity(
+                mean, mean, mean, f"Electricity Maps, {n} of 9 values estimated", region="DE"
+            ),
+            series=Series(STEPS, end),
+        )
+        for mean, n, end in ((30.0, 1, 180.0), (40.0, 2, 190.0))
+    )
+    assert str(first) != str(second)
+    assert first.basis == second.basis == "by time: Electricity Maps, DE, PUE 1"
+    assert Price(RANGED).basis == str(Price(RANGED))
+
+
 def test_a_price_says_what_its_ranges_contain_and_leave_out():
     assert Price(RANGED).range_note == (
         "range: energy's and the intensity's (20 to 50 g/kWh), joined as independent"
