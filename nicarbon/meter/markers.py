@@ -28,6 +28,8 @@ _GRAIN_S = 0.02
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 # The kernel cuts names.
 _COMMS = frozenset(name[:KERNEL_CUT] for name in TOOLS)
+# So often each process is asked what it writes into, then at every so many looks.
+_LOOKS_AT_FILES = 20
 _COMMAND_BYTES = 1 << 14
 _ENVIRON_BYTES = 1 << 18
 
@@ -110,6 +112,8 @@ class _Node:
         # What processes write into, and that no rule has been asked about for good.
         self.files: dict[str, tuple[Stat, int]] = {}
         self.sizes: dict[str, int] = {}
+        # By process number, how often it was looked at.
+        self.looks: dict[int, int] = {}
 
 
 class Markers:
@@ -158,6 +162,8 @@ class Markers:
         if node is None:
             node = self._nodes[span] = _Node(span, began_ns)
         self._find(node, processes, now_ns)
+        if self._rules:
+            self._find_files(node, processes)
         for path in list(node.files):
             self._ask_rules(node, path, now_ns)
         living = {(stat.pid, stat.starttime) for stat in processes} if node.tools else ()
@@ -198,17 +204,24 @@ class Markers:
             if comm == stat.comm:
                 continue
             node.checked[key] = stat.comm, since_ns
-            if self._rules:
-                for path in written(f"{self._proc}/{stat.pid}"):
-                    if path not in node.sizes:
-                        node.sizes[path] = 0
-                        node.files[path] = self._owner(path, stat, processes), since_ns
             if stat.comm == "tee":
                 self._ask_tee(node, stat.pid)
             elif (stat.comm in _COMMS or stat.comm in SHELLS) and not _is_below(
                 stat, node.tools, processes
             ):
                 self._begin(node, stat, since_ns, now_ns)
+
+    def _find_files(self, node: _Node, processes: Sequence[Stat]) -> None:
+        """Find what processes write into; a script may open its log long after it began."""
+        for stat in processes:
+            n = node.looks[stat.pid] = node.looks.get(stat.pid, 0) + 1
+            if n > _LOOKS_AT_FILES and n % _LOOKS_AT_FILES:
+                continue
+            since_ns = node.checked[stat.pid, stat.starttime][1]
+            for path in written(f"{self._proc}/{stat.pid}"):
+                if path not in node.sizes:
+                    node.sizes[path] = 0
+                    node.files[path] = self._owner(path, stat, processes), since_ns
 
     def _begin(self, node: _Node, stat: Stat, since_ns: int, now_ns: int) -> None:
         """Follow the logs of a process, if it is a tool."""

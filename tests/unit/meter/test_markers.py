@@ -238,3 +238,11 @@ def test_a_tool_whose_name_the_kernel_cuts_is_found(recon):
         "Coronal finished in 2.5 seconds",
     ]
     assert "bert" not in str(found)
+
+
+def test_a_log_that_a_script_opens_later_is_found(pipeline):
+    pipeline.write("mine version 2")
+    pipeline.host.process(8, NODE, comm="mine", command=("mine",))
+    assert pipeline.look() == []
+    pipeline.opens(8)
+    assert [m[0] for m in pipeline.look()] == ["seen"]
