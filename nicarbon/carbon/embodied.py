@@ -273,7 +273,9 @@ def of_hosts(
     by_name = {one.hostname: one for one in declared}
     found = {}
     for host in hosts:
-        one = by_name.get(host.hostname, by_name.get(None))
+        # A machine that is several nodes of a cluster has several names.
+        known = [by_name[name] for name in host.hostname.split(", ") if name in by_name]
+        one = known[0] if known else by_name.get(None)
         if one is None:
             raise PriceError(
                 f"host {host.hostname}: no embodied emissions are declared for it; give "

@@ -15,7 +15,7 @@ from nicarbon.carbon.intensity import given
 from nicarbon.carbon.price import Price, Terms
 from nicarbon.carbon.series_file import SeriesFile
 from nicarbon.carbon.source import Fixed, Source
-from nicarbon.carbon.uk import UK
+from nicarbon.carbon.uk import NATIONAL, UK
 from nicarbon.cli.arguments import add_format, add_rows, add_runs, repeat, terminal, with_range
 from nicarbon.cli.folders import complain, each
 from nicarbon.errors import PriceError
@@ -197,9 +197,9 @@ def _source(args: argparse.Namespace) -> Source:
     if args.electricity_maps is not None:
         if args.signal == "marginal":
             raise PriceError("--signal marginal: Electricity Maps gives averages here")
-        return ElectricityMaps(args.electricity_maps, args.emissions or "lifecycle")
+        return ElectricityMaps(args.electricity_maps.upper(), args.emissions or "lifecycle")
     if args.uk is not None and not kind:
-        return UK(args.uk)
+        return UK(args.uk if args.uk == NATIONAL else args.uk.upper())
     if args.intensity is not None:
         g_per_kwh, low, high = args.intensity
         return Fixed(given(g_per_kwh, low, high, kind))

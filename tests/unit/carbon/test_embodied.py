@@ -97,6 +97,8 @@ def test_hosts_by_name_and_all_others(run_folders):
     declared = (Declared(Made(1, 1, 1), "scanner"), Declared(Made(2, 2, 2)))
     assert made_of(run_folders, *declared)[0].made.kg == 1
     assert made_of(run_folders, Declared(None))[0].made == server(host())
+    several = (run_folders.host(hostname="node6, scanner"),)
+    assert Making(declared).of(several, {}).hosts[run_folders.ID].kg == 1
     with pytest.raises(PriceError, match="host scanner: no embodied emissions are declared"):
         made_of(run_folders, Declared(Made(1, 1, 1), "other"))
     with pytest.raises(PriceError, match="host scanner: nothing was recorded of it"):

@@ -281,10 +281,10 @@ def test_a_service_is_asked_for_the_time_of_the_run(runs, tmp_path, capsys, monk
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--electricity-maps", "germany"], "'germany' is no zone of Electricity Maps"),
-        (["--electricity-maps", "DE"], "wants a token: set the environment variable"),
+        (["--electricity-maps", "de_1"], "'DE_1' is no zone of Electricity Maps"),
+        (["--electricity-maps", "de"], "wants a token: set the environment variable"),
         (["--electricity-maps", "DE", "--signal", "marginal"], "gives averages here"),
-        (["--uk", "London"], "'London' is no region of Great Britain"),
+        (["--uk", "London"], "'LONDON' is no region of Great Britain"),
         (["--uk", "OX1", "--emissions", "direct"], "this source says itself what it counts"),
     ],
 )
