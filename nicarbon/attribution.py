@@ -16,6 +16,7 @@ from nicarbon.hosttime import busy_cpu_s, by_host, host_time
 from nicarbon.intervals import length_s
 from nicarbon.jobs import Ending, endings, scheduler_facts
 from nicarbon.markers import Course
+from nicarbon.pooled import machine
 from nicarbon.records import (
     Cached,
     Graph,
@@ -29,6 +30,7 @@ from nicarbon.sightings import Split, Stretch
 from nicarbon.steps import Steps
 from nicarbon.units import NS_PER_S
 from nicarbon.unlike import Doubt
+from nicarbon.watts import Watts
 
 
 class SpanEnergy(msgspec.Struct, frozen=True):
@@ -153,6 +155,9 @@ class HostEnergy(msgspec.Struct, frozen=True):
         CPU seconds that were taken back because nodes claimed more than the host was busy.
     busy_cpu_s : float
         CPU seconds of the whole host in the window.
+    n_taught : int
+        How many runs taught what a CPU second of each kind of node costs, by which measured energy
+        is shared; 0 where it is shared by CPU time alone.
     checks : tuple of Check
         What counters beside the account say of the same time.
     """
@@ -176,6 +181,7 @@ class HostEnergy(msgspec.Struct, frozen=True):
     sensors: tuple[Sensor, ...]
     turns: tuple[Turn, ...] = ()
     devices: tuple[DeviceEnergy, ...] = ()
+    n_taught: int = 0
     checks: tuple[Check, ...] = ()
 
 
@@ -264,13 +270,16 @@ _UNFINISHED = {
 }
 
 
-def attribute(facts: RunFacts) -> Attribution:
+def attribute(facts: RunFacts, watts: Mapping[str, Watts] | None = None) -> Attribution:
     """Divide the energy of every host among engine, meter, others and node executions.
 
     Parameters
     ----------
     facts : RunFacts
         What a run folder holds.
+    watts : mapping, optional
+        What runs taught of programs on machines of a type, see `nicarbon.pooled`: measured
+        energy is shared by CPU time times that, else by CPU time alone.
 
     Returns
     -------
@@ -282,7 +291,9 @@ def attribute(facts: RunFacts) -> Attribution:
     spans: list[SpanEnergy] = []
     ended, said = endings(facts), scheduler_facts(facts)
     for name, node_files, sample_files in by_host(facts):
-        host, of_host = _attribute_host(name, node_files, sample_files, ended, said, facts.graphs)
+        host, of_host = _attribute_host(
+            name, node_files, sample_files, ended, said, facts.graphs, watts or {}
+        )
         hosts.append(host)
         spans += of_host
     return Attribution(tuple(hosts), tuple(spans))
@@ -295,6 +306,7 @@ def _attribute_host(
     ended: Mapping[str, Ending],
     said: Mapping[tuple[str, str], tuple[JobFact, ...]],
     graphs: Sequence[Graph],
+    watts: Mapping[str, Watts],
 ) -> tuple[HostEnergy, list[SpanEnergy]]:
     readings = timeline.merge(sample_files)
     ran = curves.executions(node_files, sample_files, readings, ended)
@@ -304,8 +316,13 @@ def _attribute_host(
     edges = {span: of_span.edges for span, of_span in inside.items()}
     kinds = unlike.kinds(ran, graphs, {span: known.parts for span, known in inside.items()})
     by_account = []
+    n_taught = 0
     for one in time.accounts:
-        of_one = msgspec.structs.replace(kinds, measured=one.method == "measured")
+        of_one = msgspec.structs.replace(
+            kinds, measured=one.method == "measured", watts=watts.get(machine(one, sample_files))
+        )
+        if of_one.watts is not None:
+            n_taught = max(n_taught, of_one.watts.n_runs)
         parts = [
             shares.divide(line, ran, node_files, sample_files, edges, of_one) for line in one.lines
         ]
@@ -357,6 +374,7 @@ def _attribute_host(
         sensors=shown(time.accounts, sample_files),
         turns=_turns(time.accounts),
         devices=tuple(device.energy(window) for device in devices),
+        n_taught=n_taught,
         checks=(
             *checks(readings, sample_files, time.allowed, time.accounts),
             *of_jobs(node_files, sample_files, time.accounts, said),

@@ -105,6 +105,19 @@ def notes(
     )
 
 
+def taught_notes(hosts: Iterable[HostEnergy]) -> tuple[str, ...]:
+    """Say by what energy is shared, where it was asked to be shared by what runs teach."""
+    n_taught = max((host.n_taught for host in hosts), default=0)
+    if n_taught:
+        said = f"CPU time x what {n_taught} runs taught of the watts of each kind of node"
+    else:
+        said = (
+            "CPU time alone: the given runs taught nothing of this one's nodes (it takes three "
+            "with measured energy on machines of the same type, with mixes that differ)"
+        )
+    return (f"energy is shared by {said}",)
+
+
 def ending(facts: RunFacts) -> str:
     """Say in a word how a run ended.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from math import fsum
@@ -37,7 +37,8 @@ from nicarbon.history import Queue, queue, with_history
 from nicarbon.logs.names import interface, safe
 from nicarbon.marked import Marked, by_hemisphere, by_step, marked, step_of
 from nicarbon.marked import by_stage as by_stage_of_steps
-from nicarbon.notes import apart_notes, count, divided_notes, ending, is_known, notes
+from nicarbon.notes import apart_notes, count, divided_notes, ending, is_known, notes, taught_notes
+from nicarbon.pooled import taught
 from nicarbon.programs import Told, by_program, by_stage, inside, told
 from nicarbon.reader import read_run
 from nicarbon.reasons import Reasons, reasons
@@ -47,6 +48,7 @@ from nicarbon.sightings import arguments
 from nicarbon.stages import StageRules
 from nicarbon.units import NS_PER_S
 from nicarbon.waste import Waste, waste
+from nicarbon.watts import Watts
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -158,11 +160,16 @@ class Run:
         How its joules become grams; None until the run is priced.
     price_problem : str or None
         Why a price in the folder is not used.
+    watts : dict or None
+        What other runs taught, by which energy is shared; None where it is shared by CPU time.
     """
 
-    def __init__(self, facts: RunFacts, path: str | Path = "") -> None:
+    def __init__(
+        self, facts: RunFacts, path: str | Path = "", watts: Mapping[str, Watts] | None = None
+    ) -> None:
         self.facts = facts
         self.path = Path(path)
+        self.watts = watts
         self.chosen_price: Price | None = None
         self.price_problem: str | None = None
         self._pricing: Pricing | None = None
@@ -185,6 +192,20 @@ class Run:
         run.chosen_price, run.price_problem = read_price(run.path)
         return run
 
+    def pooled(self, runs: Iterable[Run]) -> Run:
+        """Return this run with its energy shared by what runs teach of their nodes' watts.
+
+        Parameters
+        ----------
+        runs : iterable of Run
+            Of pipelines with the same nodes on machines of the same type; this one may be among
+            them. Of fewer than three, or where nothing can be foretold, nothing is learned, and
+            shares are of CPU time: see `nicarbon.watts`.
+        """
+        run = Run(self.facts, self.path, taught(other.facts for other in runs))
+        run.chosen_price, run.price_problem = self.chosen_price, self.price_problem
+        return run
+
     def __repr__(self) -> str:
         """Name the run."""
         return f"<nicarbon run {self.facts.info.run_id}>"
@@ -192,7 +213,7 @@ class Run:
     @cached_property
     def attribution(self) -> Attribution:
         """Joules of every node execution, and the account of every host."""
-        return with_history(attribute(self.facts), self.facts)
+        return with_history(attribute(self.facts, self.watts), self.facts)
 
     @cached_property
     def _graph(self) -> Graph:
@@ -729,6 +750,7 @@ class Run:
             *divided_notes(self.attribution.spans, sorted(cut)),
             *apart_notes(marked(self.attribution.spans)),
             *batch_notes(self.facts, self.attribution.spans),
+            *(taught_notes(self.attribution.hosts) if self.watts is not None else ()),
         )
 
     def _price_notes(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from nicarbon.records import NodeFile, SampleFile
 from nicarbon.timeline import Timeline
 from nicarbon.units import NS_PER_S
 from nicarbon.unlike import Doubt
+from nicarbon.watts import Table, table, weighed
 
 # Within this time an execution's energy is taken as even. Carbon intensities, which its course is
 # for, are published every 5 to 60 minutes.
@@ -92,6 +93,51 @@ def divide(
         What the executions run; each something else, by default.
     """
     nodes = _nodes_on_grid(line, ran)
+    engine_s, meter_s, ours_s = _ours(line, nodes, ran, node_files, sample_files)
+    measured_s = np.maximum(line.busy_cpu_s, 0.0)
+    busy_s = np.maximum(measured_s, ours_s)
+    nobody = busy_s == 0
+    # Where nothing was busy nobody has a share, so what is divided by does not matter.
+    divisor_s = np.where(nobody, 1.0, busy_s)
+    if kinds is None:
+        kinds = unlike.Kinds({span: span for span in nodes})
+    n_cpus = max((file.host.n_cpus for file in sample_files), default=1)
+    doubts = unlike.doubts(line, busy_s, nodes, kinds, n_cpus)
+    counted, others = nodes, np.ones(len(busy_s))
+    if kinds.watts is not None:
+        counted, others = weighed(line, busy_s, nodes, kinds.of, kinds.watts)
+    others_j = line.energy_j * others / divisor_s
+    return Parts(
+        shares=_shares(line, nodes, counted, divisor_s, edges or {}, doubts),
+        engine_j=fsum(others_j * engine_s),
+        meter_j=fsum(others_j * meter_s),
+        other_j=fsum(others_j * (busy_s - ours_s)),
+        unattributed_j=fsum(line.energy_j[nobody]),
+        scaled_cpu_s=fsum((ours_s - measured_s).clip(0.0)[line.covered]),
+    )
+
+
+def taught(
+    line: Timeline,
+    ran: Mapping[str, curves.Execution],
+    node_files: Sequence[NodeFile],
+    sample_files: Sequence[SampleFile],
+    kinds: unlike.Kinds,
+) -> Table | None:
+    """Return what a timeline says of the watts of programs; parameters are those of `divide`."""
+    nodes = _nodes_on_grid(line, ran)
+    *_, ours_s = _ours(line, nodes, ran, node_files, sample_files)
+    return table(line, np.maximum(line.busy_cpu_s, ours_s), nodes, kinds.of)
+
+
+def _ours(
+    line: Timeline,
+    nodes: Mapping[str, curves.Piece],
+    ran: Mapping[str, curves.Execution],
+    node_files: Sequence[NodeFile],
+    sample_files: Sequence[SampleFile],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the CPU seconds of engines, of meters, and of both and the nodes."""
     n = len(line.covered)
     nodes_s, engine_s, meter_s = np.zeros(n), np.zeros(n), np.zeros(n)
     of_driver: dict[str | None, list[curves.Piece]] = defaultdict(list)
@@ -105,24 +151,7 @@ def divide(
         meter = curves.rising_on_grid(curves.meter_points(file), line.t_ns)
         meter_s[meter.where] += meter.cpu_s
 
-    ours_s = nodes_s + engine_s + meter_s
-    measured_s = np.maximum(line.busy_cpu_s, 0.0)
-    busy_s = np.maximum(measured_s, ours_s)
-    nobody = busy_s == 0
-    # Where nothing was busy nobody has a share, so what is divided by does not matter.
-    divisor_s = np.where(nobody, 1.0, busy_s)
-    if kinds is None:
-        kinds = unlike.Kinds({span: span for span in nodes})
-    n_cpus = max((file.host.n_cpus for file in sample_files), default=1)
-    doubts = unlike.doubts(line, busy_s, nodes, kinds, n_cpus)
-    return Parts(
-        shares=_shares(line, nodes, divisor_s, edges or {}, doubts),
-        engine_j=fsum(line.energy_j * engine_s / divisor_s),
-        meter_j=fsum(line.energy_j * meter_s / divisor_s),
-        other_j=fsum(line.energy_j * (busy_s - ours_s) / divisor_s),
-        unattributed_j=fsum(line.energy_j[nobody]),
-        scaled_cpu_s=fsum((ours_s - measured_s).clip(0.0)[line.covered]),
-    )
+    return engine_s, meter_s, nodes_s + engine_s + meter_s
 
 
 def _nodes_on_grid(line: Timeline, ran: Mapping[str, curves.Execution]) -> dict[str, curves.Piece]:
@@ -140,17 +169,25 @@ def _nodes_on_grid(line: Timeline, ran: Mapping[str, curves.Execution]) -> dict[
 def _shares(
     line: Timeline,
     nodes: Mapping[str, curves.Piece],
+    counted: Mapping[str, curves.Piece],
     busy_s: NDArray[np.float64],
     edges: Mapping[str, Sequence[int]],
     doubts: Mapping[str, Doubt],
 ) -> dict[str, Share]:
-    """Return the shares of the executions that a covered interval touches."""
+    """Return the shares of the executions that a covered interval touches.
+
+    `counted` are their CPU seconds, each for what it costs: idle power goes by time alone.
+    """
+    seconds = np.diff(line.t_ns) / NS_PER_S * line.covered
     found = {}
     for span, piece in nodes.items():
-        if line.covered[piece.where].any():
-            part = piece.cpu_s / busy_s[piece.where]
-            share = of_part(line, piece.where, part, edges.get(span, ()))
-            found[span] = msgspec.structs.replace(share, doubt=doubts.get(span, Doubt()))
+        where = piece.where
+        if line.covered[where].any():
+            part = counted[span].cpu_s / busy_s[where]
+            share = of_part(line, where, part, edges.get(span, ()))
+            host_s = float(seconds[where] @ (piece.cpu_s / busy_s[where]))
+            doubt = doubts.get(span, Doubt())
+            found[span] = msgspec.structs.replace(share, host_s=host_s, doubt=doubt)
     return found
 
 

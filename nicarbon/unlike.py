@@ -24,6 +24,7 @@ from nicarbon.records import Graph, Node
 from nicarbon.sightings import Stretch
 from nicarbon.timeline import Timeline
 from nicarbon.units import NS_PER_S
+from nicarbon.watts import Watts
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -83,11 +84,14 @@ class Kinds(msgspec.Struct, frozen=True):
         their kind too.
     measured : bool
         Whether a counter says what they use; a model knows nothing of how unlike they are.
+    watts : Watts or None
+        What other runs taught of how unlike they are: shares follow it.
     """
 
     of: Mapping[str, str]
     several: Container[str] = ()
     measured: bool = True
+    watts: Watts | None = None
 
 
 def joined(found: Iterable[Doubt], factor: float = 1.0) -> Doubt:
@@ -191,8 +195,10 @@ def doubts(
     cpu_s[row[_OTHERS]] += np.maximum(total_s - cpu_s.sum(axis=0), 0.0)
     energy_j, seconds = blocks.sum(line.energy_j), blocks.sum(np.diff(line.t_ns) / NS_PER_S)
     of_all = list(pieces.values())
-    watts = _watts(energy_j, seconds, cpu_s, of_all, n_cpus, kinds.measured)
-    mix = _Mix(names, cpu_s / total_s, squares, total_s, watts)
+    kind_w, own_w = _watts(energy_j, seconds, cpu_s, of_all, n_cpus, kinds.measured)
+    if kinds.watts is not None:
+        kind_w *= kinds.watts.left
+    mix = _Mix(names, cpu_s / total_s, squares, total_s, (kind_w, own_w))
     return {
         span: _doubt(piece, row_of[span], mix, span in kinds.several)
         for span, piece in pieces.items()

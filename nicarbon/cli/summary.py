@@ -15,7 +15,9 @@ from nicarbon.cli.arguments import add_format, add_rows, add_runs, repeat, termi
 from nicarbon.cli.folders import complain, each, expand
 from nicarbon.grouping import check
 from nicarbon.notes import count, listed
+from nicarbon.pooled import taught
 from nicarbon.run import Run, Summary
+from nicarbon.watts import Watts
 
 _EXAMPLES = """\
 examples:
@@ -28,6 +30,7 @@ examples:
   nicarbon summary 'runs/*' --expect 1-500                 ... and which tasks are missing or dead
   nicarbon summary 'runs/*' --expect subjects.txt          the same for names, one on each line
   nicarbon summary 'nicarbon-runs/*' --format tsv          many runs in one table
+  nicarbon summary RUN --taught-by 'runs/*'                watts of unlike nodes from other runs
   nicarbon summary RUN --stages mine.toml                  with your own stage rules
 
 A run that is still going on, or was killed, is shown as far as it was recorded.
@@ -56,6 +59,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the runs that should be there, by the names of their folders: a file with one on "
         "each line, or task numbers as sbatch --array takes them",
     )
+    parser.add_argument(
+        "--taught-by",
+        metavar="RUN",
+        action="append",
+        default=[],
+        help="share measured energy not by CPU time alone, but also by what a CPU second of each "
+        "kind of node costs, as far as these runs on machines of the same type teach it together: "
+        "run folders or patterns, at least three runs",
+    )
     add_format(parser)
 
 
@@ -72,9 +84,15 @@ def run(args: argparse.Namespace) -> int:
     names = [] if args.expect is None else expected.expected(args.expect)
     # What the cache saved is told of a few runs; each of many would look through all the others.
     past = args.earlier if len(expand(args.runs)[0]) <= _FEW or args.earlier else None
-    shown, failed = each(
-        args.runs, lambda path: Run.open(path).summary(args.by, args.stages, past)
-    )
+    watts, unread = _taught(args.taught_by)
+
+    def summed(path: str) -> Summary:
+        run = Run.open(path)
+        run.watts = watts
+        return run.summary(args.by, args.stages, past)
+
+    shown, failed = each(args.runs, summed)
+    failed += unread
     summaries = list(shown.values())
     missing = expected.absent(names, (summary.path for summary in summaries))
     if missing:
@@ -87,6 +105,14 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(_render(summaries, args))
         sys.stdout.flush()
     return complain(failed)
+
+
+def _taught(patterns: Sequence[str]) -> tuple[dict[str, Watts] | None, list[str]]:
+    """Return what runs teach, and what could not be read; None where none are given."""
+    if not patterns:
+        return None, []
+    runs, unread = each(patterns, lambda path: Run.open(path).facts)
+    return taught(runs.values()), unread
 
 
 def show(run_dir: str | os.PathLike[str], stages_file: str | None = None) -> None:

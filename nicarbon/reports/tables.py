@@ -24,7 +24,7 @@ _ENERGIES = (
     "unattributed_j",
     "residual_j",
 )
-_FIGURES = ("uncovered_s", "idle_power_w", "busy_cpu_s")
+_FIGURES = ("uncovered_s", "idle_power_w", "busy_cpu_s", "n_taught")
 
 
 def to_json(summaries: Sequence[Summary]) -> str:
