@@ -57,6 +57,7 @@ HOST = [
     "uncovered_s",
     "idle_power_w",
     "busy_cpu_s",
+    "n_taught",
     "sensors",
     "turns",
     "devices",
