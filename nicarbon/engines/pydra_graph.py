@@ -32,12 +32,15 @@ class Step(NamedTuple):
         State, as texts, by index; the index is None where the node is not split.
     started : bool
         Whether the elements are known.
+    split : bool
+        Whether it is split.
     """
 
     name: str
     facts: dict[str, Any]
     elements: dict[int | None, tuple[str, ...]]
     started: bool
+    split: bool = False
 
 
 class Expansion(NamedTuple):
@@ -131,7 +134,8 @@ class _Flat:
             firsts[step.name], lasts[step.name] = {}, {}
             for index, of_element in self._elements(step):
                 full = element(f"{name}/{step.name}", index)
-                first, last = self.add(full, inside, step.facts, of_element, not step.started)
+                elements = step.split and not step.started
+                first, last = self.add(full, inside, step.facts, of_element, elements)
                 firsts[step.name][index] = first
                 lasts[step.name][index] = last
         for source, target, pairs in opened.needs:
@@ -179,7 +183,10 @@ def _joined(lists: Iterable[list[Any]]) -> list[Any]:
 def described(task: Any) -> dict[str, Any]:
     """Describe a task, without its inputs: they name subjects."""
     kind = type(task)
-    facts: dict[str, Any] = {"interface": f"{kind.__module__}.{kind.__name__}"}
+    # A class that is made of a function says `types`: where the function is, tells more.
+    function = getattr(task, getattr(kind, "_executor_name", None) or "", None)
+    made_of = getattr(function, "__module__", None) if callable(function) else None
+    facts: dict[str, Any] = {"interface": f"{made_of or kind.__module__}.{kind.__name__}"}
     program = _program(task)
     if program:
         facts["program"] = program
@@ -214,7 +221,8 @@ def _step(execution: Any, values: bool) -> Step:
     elements: dict[int | None, tuple[str, ...]] = {}
     for index in jobs or ():
         elements[index] = _state(state, index, values) if state and index is not None else ()
-    return Step(execution.name, described(execution.node._task), elements, jobs is not None)
+    facts = described(execution.node._task)
+    return Step(execution.name, facts, elements, jobs is not None, bool(state))
 
 
 def _state(state: Any, index: int, values: bool) -> tuple[str, ...]:

@@ -97,7 +97,8 @@ class Recording:
             number = self._taken[job.name] = self._taken.get(job.name, 0) + 1
             self._names[key] = job.name if number == 1 else f"{job.name}#{number}"
         root = Root(self._names[key], job)
-        self._write_graph(root, worker)
+        if not is_workflow(job.task):  # What a workflow holds is known when its first job comes.
+            self._write_graph(root, worker)
         return root
 
     def arrive(self, job: Any, root: Root, above: str, worker: str) -> Visit | None:

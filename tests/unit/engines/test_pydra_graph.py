@@ -113,11 +113,12 @@ def test_nested_workflows_are_opened_between_what_they_need_and_what_needs_them(
 
 
 def test_a_node_that_has_not_begun_stands_for_its_elements():
+    steps = [node("a"), node("b", [], n=0), node("c", n=0)]
     nodes, edges = flattened(
-        "main", Flow(), {"main": expansion(graph([node("a"), node("b", [], n=0)], ("a", "b")))}
+        "main", Flow(), {"main": expansion(graph(steps, ("a", "b"), ("b", "c")))}
     )
-    assert edges == [("main/a", "main/b")]
-    assert [n["map_node"] for n in nodes] == [False, True]
+    assert edges == [("main/a", "main/b"), ("main/b", "main/c")]
+    assert [n["map_node"] for n in nodes] == [False, True, False]
 
 
 def test_a_job_that_is_no_workflow_is_one_node():
@@ -145,6 +146,15 @@ def test_the_program_of_a_task(executable, program):
     task = Task()
     task.executable = executable
     assert described(task).get("program") == program
+
+
+def test_a_task_that_is_made_of_a_function_is_where_the_function_is():
+    task = Task()
+    task.function, Task._executor_name = element, "function"
+    try:
+        assert described(task)["interface"] == "nicarbon.engines.pydra_graph.Task"
+    finally:
+        del Task._executor_name
 
 
 def test_values_only_where_they_are_asked_for():

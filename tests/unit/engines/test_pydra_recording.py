@@ -140,7 +140,7 @@ def test_the_graph_is_written_again_as_it_grows(recording, cache, session):
     top = job(cache, task=Flow())
     root = recording.root(top, "cf")
     seen = visit(recording, top, root)
-    assert [n["name"] for n in session.graphs[0][2]] == ["main"]
+    assert session.graphs == []
     child = SimpleNamespace(
         name="a",
         node=SimpleNamespace(_task=Task(), state=None),
@@ -148,6 +148,9 @@ def test_the_graph_is_written_again_as_it_grows(recording, cache, session):
         successful={None: None},
     )
     top.return_values = {"exec_graph": SimpleNamespace(nodes=[child], edges=[])}
+    # As soon as its first job comes: whoever is killed from then on leaves a graph.
+    visit(recording, job(cache, "b"), root, "main")
+    assert [n["name"] for n in session.graphs[0][2]] == ["main/a"]
     transport = top.hooks
     transport.expanded("main", top)
     top.hooks = Runtime(transport.inner, transport.ticket)
