@@ -29,6 +29,7 @@ EXAMPLES = """
 examples:
   %(prog)s                                  the demo image, into ./structural-output
   %(prog)s --t1w sub-01_T1w.nii.gz --n-procs 2
+  %(prog)s --tools ants                     by ANTs, where DIPY is the default: to compare
   %(prog)s --plugin Linear --verbose        one node after another, with nipype's own log
 
 A second run with the same --work-dir takes up where the first one ended.  nipype notices changed
@@ -161,13 +162,14 @@ def get_inputs(args: argparse.Namespace) -> dict[str, Path]:
 
 def run(args: argparse.Namespace) -> Path:
     """Build the workflow and run it; return the folder of its results."""
-    check_installed({"nipype": "nipype", **REQUIRED})
+    ants = {"ants": "antspyx"} if args.tools == "ants" else {}
+    check_installed({"nipype": "nipype", **REQUIRED, **ants})
     inputs = get_inputs(args)
     check_plugin(args.plugin)
 
     from structural_parts.workflows import init_structural_wf
 
-    workflow = init_structural_wf(**inputs)
+    workflow = init_structural_wf(**inputs, tools=args.tools)
     run_workflow(workflow, args, args.n_procs)
     out_dir: Path = args.out_dir
     return out_dir
@@ -187,6 +189,13 @@ def main(argv: list[str] | None = None) -> int:
         0, 1 where a node failed, 2 where the input cannot be used.
     """
     parser = get_parser(__doc__, EXAMPLES)
+    parser.add_argument(
+        "--tools",
+        choices=("dipy", "ants"),
+        default="dipy",
+        help="what corrects, denoises, classifies and registers the brain; ants needs 'pip "
+        "install antspyx' (default: %(default)s)",
+    )
     add_run_arguments(parser)
     return run_and_say(parser, parser.parse_args(argv), run)
 

@@ -233,3 +233,48 @@ def test_values_that_are_not_finite_are_refused(refused, tmp_path):
     data = np.zeros((120, 120, 120), dtype=np.float32)
     data[60, 60, 60] = np.nan
     assert "not finite" in refused(save(tmp_path / "head.nii", data))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ants") is not None, reason="ANTs is installed here")
+def test_ants_is_asked_for_before_anything_runs(tmp_path):
+    done = run_script("--tools", "ants", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "structural.py: not installed: pip install antspyx\n"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="session")
+def head(tmp_path_factory):
+    """A made-up brain of three shells, and the same one moved, stretched and noisy."""
+    import nibabel as nib
+    import numpy as np
+    from scipy import ndimage as ndi
+
+    folder = tmp_path_factory.mktemp("ants")
+    radius = np.linalg.norm((np.indices((64,) * 3) - 31.5) / 1.0, axis=0)
+    brain = np.select([radius < 12, radius < 18, radius < 24], [110.0, 75.0, 35.0])
+    moved = ndi.affine_transform(brain, np.diag([0.95, 1.0, 1.05]), (1.0, -2.0, 0.5), order=1)
+    noise = np.random.default_rng(0).normal(0, 2, brain.shape) * (moved > 1)
+    for name, data in (("template", brain), ("brain", np.clip(moved + noise, 0, None))):
+        nib.save(nib.Nifti1Image(data.astype(np.float32), np.eye(4)), folder / f"{name}.nii.gz")
+    return folder
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ants") is None, reason="ANTs is not installed")
+def test_steps_by_ants(head, monkeypatch, tmp_path):
+    import nibabel as nib
+    import numpy as np
+
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")
+    from structural_parts import ants_steps
+
+    quiet = ants_steps.denoise(str(head / "brain.nii.gz"))
+    tissue = np.asarray(nib.load(ants_steps.classify_tissue(quiet)).dataobj)
+    assert [tissue[x, 31, 31] for x in (31, 46, 52, 2)] == [3, 2, 1, 0]
+    matrix = ants_steps.register_affine(quiet, str(head / "template.nii.gz"))
+    found = nib.load(ants_steps.register_nonlinear(quiet, str(head / "template.nii.gz"), matrix))
+    where = found.get_fdata()[31, 31, 31]
+    # The template's point that was moved there.
+    assert where == pytest.approx([0.95 * 31 + 1.0, 31 - 2.0, 1.05 * 31 + 0.5], abs=1.0)

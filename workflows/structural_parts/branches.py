@@ -9,14 +9,17 @@ from typing import Any
 from nipype import Node, Workflow
 from nipype.interfaces.utility import IdentityInterface
 
-from structural_parts import registration_steps, surface_steps, volume_steps
+from structural_parts import ants_steps, registration_steps, surface_steps, volume_steps
 from structural_parts.interfaces import ClassifyTissue, Conform, Denoise
 from structural_parts.nodes import step
 
+TOOLS = ("dipy", "ants")
 SURFACES = ("filled", "ball", "white", "pial", "thickness", "parcels")
 
 
-def init_volume_wf(template: Path, atlas: Path, label_table: Path) -> Workflow:
+def init_volume_wf(
+    template: Path, atlas: Path, label_table: Path, tools: str = "dipy"
+) -> Workflow:
     """Build the steps on volumes, from the head to its tissue classes and parcels.
 
     Parameters
@@ -27,6 +30,8 @@ def init_volume_wf(template: Path, atlas: Path, label_table: Path) -> Workflow:
         Desikan-Killiany labels in the space of `template`.
     label_table : pathlib.Path
         CSV that names the labels.
+    tools : str
+        One of `TOOLS`: what corrects, denoises, classifies and registers the brain.
 
     Returns
     -------
@@ -37,12 +42,10 @@ def init_volume_wf(template: Path, atlas: Path, label_table: Path) -> Workflow:
     """
     conform = Node(Conform(), name="conform", mem_gb=0.3)
     conform.stage = "input and output"
-    denoise = Node(Denoise(), name="denoise", mem_gb=0.6)
-    denoise.stage = "intensity correction"
-    classify = Node(ClassifyTissue(), name="classify_tissue", mem_gb=1.5)
-    classify.stage = "segmentation"
+    by_ants = tools == "ants"
+    denoise, classify = _ants_filters() if by_ants else _dipy_filters()
     bias = step(
-        volume_steps.correct_bias,
+        ants_steps.correct_bias if by_ants else volume_steps.correct_bias,
         ["out_file"],
         "correct_bias",
         stage="intensity correction",
@@ -65,7 +68,7 @@ def init_volume_wf(template: Path, atlas: Path, label_table: Path) -> Workflow:
         template=str(template),
     )
     affine = step(
-        registration_steps.register_affine,
+        ants_steps.register_affine if by_ants else registration_steps.register_affine,
         ["matrix"],
         "register_affine",
         stage="registration",
@@ -73,7 +76,7 @@ def init_volume_wf(template: Path, atlas: Path, label_table: Path) -> Workflow:
         template=str(template),
     )
     nonlinear = step(
-        registration_steps.register_nonlinear,
+        ants_steps.register_nonlinear if by_ants else registration_steps.register_nonlinear,
         ["coordinates"],
         "register_nonlinear",
         stage="registration",
@@ -109,7 +112,8 @@ def init_volume_wf(template: Path, atlas: Path, label_table: Path) -> Workflow:
         (extract, denoise, [("brain", "in_file")]),
         (denoise, classify, [("out_file", "in_file")]),
         (denoise, affine, [("out_file", "brain")]),
-        (align, affine, [("matrix", "initial")]),
+        # ANTs begins at the centres of mass, as the brain has no skull any more
+        *([] if by_ants else [(align, affine, [("matrix", "initial")])]),
         (denoise, nonlinear, [("out_file", "brain")]),
         (affine, nonlinear, [("matrix", "matrix")]),
         (nonlinear, resample, [("coordinates", "coordinates")]),
@@ -120,6 +124,27 @@ def init_volume_wf(template: Path, atlas: Path, label_table: Path) -> Workflow:
     ])
     # fmt: on
     return workflow
+
+
+def _dipy_filters() -> tuple[Node, Node]:
+    """Return the nodes that denoise a brain and classify its tissue."""
+    denoise = Node(Denoise(), name="denoise", mem_gb=0.6)
+    denoise.stage = "intensity correction"
+    classify = Node(ClassifyTissue(), name="classify_tissue", mem_gb=1.5)
+    classify.stage = "segmentation"
+    return denoise, classify
+
+
+def _ants_filters() -> tuple[Node, Node]:
+    return step(
+        ants_steps.denoise, ["out_file"], "denoise", stage="intensity correction", mem_gb=0.8
+    ), step(
+        ants_steps.classify_tissue,
+        ["tissue"],
+        "classify_tissue",
+        stage="segmentation",
+        mem_gb=1.5,
+    )
 
 
 def init_hemisphere_wf(hemisphere: str, label_table: Path) -> Workflow:

@@ -86,7 +86,12 @@ def init_measure_wf(label_table: Path) -> Workflow:
 
 
 def init_structural_wf(
-    t1w: Path, template: Path, atlas: Path, label_table: Path, out_dir: Path
+    t1w: Path,
+    template: Path,
+    atlas: Path,
+    label_table: Path,
+    out_dir: Path,
+    tools: str = "dipy",
 ) -> Workflow:
     """Build the structural workflow.
 
@@ -102,13 +107,15 @@ def init_structural_wf(
         CSV with the columns ``id``, ``label``, ``hemisphere`` and ``structure``.
     out_dir : pathlib.Path
         Folder for the results, in ``anat``, ``surf`` and ``stats``.
+    tools : str
+        One of `structural_parts.branches.TOOLS`.
 
     Returns
     -------
     nipype.Workflow
         Workflow that needs only a ``base_dir`` to run.
     """
-    volume_wf = init_volume_wf(template, atlas, label_table)
+    volume_wf = init_volume_wf(template, atlas, label_table, tools)
     volume_wf.inputs.conform.in_file = str(t1w.resolve())
     measure_wf = init_measure_wf(label_table)
     sink = Node(DataSink(base_directory=str(out_dir.resolve())), name="sink")
