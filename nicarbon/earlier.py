@@ -137,10 +137,14 @@ def check(places: Iterable[str | Path]) -> None:
 
 
 class _Past(msgspec.Struct, frozen=True):
-    """An earlier run: its executions that brought a result, and the elements of its MapNodes."""
+    """An earlier run: its executions that brought a result, and the elements of its MapNodes.
+
+    Also those inside of workflows that ran as a whole, by the workflow's name and hash.
+    """
 
     ran: dict[Key, SpanEnergy]
     elements: dict[str, dict[str, SpanEnergy]]
+    workflows: dict[Key, list[SpanEnergy]]
 
 
 def _take(
@@ -153,6 +157,15 @@ def _take(
 
     An element that the earlier run found in its own cache is wanted in turn, of a run before.
     """
+    whole = {key: name for key, name in wanted.items() if key in past.workflows}
+    for key, name in whole.items():
+        del wanted[key]
+        costs.setdefault(name, [])
+        for span in past.workflows[key]:
+            if span.outcome == "ran":
+                costs[name].append(span)
+            elif span.inputs_hash is not None:
+                wanted[span.node, span.inputs_hash] = name
     found = {key: name for key, name in wanted.items() if key in past.ran}
     for key, name in found.items():
         del wanted[key]
@@ -164,7 +177,7 @@ def _take(
                 costs[name].append(element)
             elif element.inputs_hash is not None:
                 wanted[element.node, element.inputs_hash] = name
-    return bool(found)
+    return bool(found or whole)
 
 
 def _cost(spans: Iterable[SpanEnergy]) -> Cost:
@@ -257,7 +270,9 @@ def _ran(folder: str, stamp: int) -> frozenset[Key]:
     facts = _facts(folder)
     lines = [line for file in facts.node_files for line in file.lines] if facts else []
     nodes = {line.span: line.node for line in lines if isinstance(line, Start)}
-    return frozenset(
+    graphs = facts.graphs if facts else ()
+    whole = frozenset(pair for graph in graphs for pair in graph.workflows.items())
+    return whole | frozenset(
         (nodes[line.span], line.inputs_hash)
         for line in lines
         if isinstance(line, End) and line.inputs_hash and line.outcome == "ran"
@@ -268,7 +283,7 @@ def _ran(folder: str, stamp: int) -> frozenset[Key]:
 @lru_cache(maxsize=16)
 def _past(folder: str, stamp: int) -> _Past:
     """Return what an earlier run knows of its nodes; the later of two executions counts."""
-    past = _Past({}, {})
+    past = _Past({}, {}, {})
     facts = _facts(folder)
     try:
         spans = attribute(facts).spans if facts else ()
@@ -279,4 +294,8 @@ def _past(folder: str, stamp: int) -> _Past:
             past.ran[span.node, span.inputs_hash] = span
         if span.outcome in ("ran", "cached") and span.map_node is not None:
             past.elements.setdefault(span.map_node, {})[span.node] = span
+    whole = {pair for graph in (facts.graphs if facts else ()) for pair in graph.workflows.items()}
+    for name, value in whole:
+        inside = [s for s in spans if s.node.startswith(f"{name}/")]
+        past.workflows[name, value] = [s for s in inside if s.outcome in ("ran", "cached")]
     return past

@@ -683,6 +683,9 @@ class Graph(msgspec.Struct, frozen=True):
         Its nodes.
     edges : tuple of (str, str)
         Pairs of node names: the second needs the first.
+    workflows : dict
+        What the engine makes of the inputs of workflows that ran well, by their names, where it
+        may find a whole workflow in its cache. Names of their nodes begin with theirs and ``/``.
     schema_version : str
         Version of the format.
     """
@@ -691,6 +694,7 @@ class Graph(msgspec.Struct, frozen=True):
     plugin: str
     nodes: tuple[Node, ...]
     edges: tuple[tuple[str, str], ...]
+    workflows: dict[str, str] = {}
     schema_version: str = SCHEMA_VERSION
 
 

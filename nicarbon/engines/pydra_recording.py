@@ -59,6 +59,7 @@ class Root:
         self.workflow = type(job.task).__name__
         self.opened: dict[str, Expansion] = {}
         self.running: dict[str, Any] = {}
+        self.ran: dict[str, str] = {}
         self.graph: int | None = None
         self.written_s = -float("inf")
         self.writing_s = 0.0
@@ -187,6 +188,9 @@ class Recording:
         if graph is None:
             return
         root.opened[name] = expansion(graph, self._values)
+        inputs_hash = checksum(job)
+        if inputs_hash and not any(node.errored or node.unrunnable for node in graph.nodes):
+            root.ran[name] = inputs_hash
         for execution in graph.nodes:
             for index in execution.successful:
                 node = element(f"{name}/{execution.name}", index)
@@ -244,7 +248,7 @@ class Recording:
                 opened[name] = expansion(graph, self._values)
         nodes, edges = flattened(root.name, root.task, opened)
         root.graph = self.session.write_graph(
-            root.workflow, worker, nodes, edges, number=root.graph
+            root.workflow, worker, nodes, edges, number=root.graph, workflows=root.ran
         )
         root.written_s = time.monotonic()
         # At most once in two seconds: whoever looks on does not look more often.

@@ -194,6 +194,7 @@ class Session:
         nodes: list[Any],
         edges: list[Any],
         number: int | None = None,
+        workflows: dict[str, str] | None = None,
     ) -> int | None:
         """Keep an executed graph. Never raises.
 
@@ -205,6 +206,8 @@ class Session:
             Nodes as `nicarbon.records.Node`, and pairs of their names.
         number : int, optional
             Of the graph that this one takes the place of: one that grows while it is executed.
+        workflows : dict, optional
+            What the engine makes of the inputs of workflows that ran, by their names.
 
         Returns
         -------
@@ -212,13 +215,15 @@ class Session:
             The graph's number; None where that failed.
         """
         try:
-            graph = {
+            graph: dict[str, Any] = {
                 "schema_version": SCHEMA_VERSION,
                 "workflow": workflow,
                 "plugin": plugin,
                 "nodes": nodes,
                 "edges": edges,
             }
+            if workflows:
+                graph["workflows"] = workflows
             if number is None:
                 number = self._n_graphs
                 self._n_graphs += 1

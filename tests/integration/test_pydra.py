@@ -53,6 +53,8 @@ def test_metered_as_plain_and_cached_both_ways(submit, tmp_path, on):
     assert plain.files == again.files == metered.files == after.files
     assert True not in plain.files.values()
     assert outcomes(tmp_path / "again") == {("main", "cached")}
+    (graph,) = nicarbon.open(tmp_path / "run").facts.graphs
+    assert graph.workflows.keys() == {"main", "main/inner"}
     assert outcomes(tmp_path / "run") == {(name, "ran") for name in MIXED}
 
 

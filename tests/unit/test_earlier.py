@@ -26,7 +26,7 @@ def made(run_folders, tmp_path):
     """Write the run folder of a day; nodes are (name, hash, seconds or None for cached)."""
     s = run_folders.S
 
-    def write(name, day, *nodes, sensors=True):
+    def write(name, day, *nodes, sensors=True, workflows=None):
         facts = run_folders.facts(run_id=name)
         lines, t = [Driver("start", 0, run_folders.UNIX_S * s, 0.0)], 0
         for n, (node, value, seconds, *map_node) in enumerate(nodes):
@@ -46,6 +46,9 @@ def made(run_folders, tmp_path):
             facts,
             info=msgspec.structs.replace(facts.info, t_unix_ns=day * 86400 * s),
             node_files=(file,),
+            graphs=tuple(
+                msgspec.structs.replace(graph, workflows=workflows or {}) for graph in facts.graphs
+            ),
             sample_files=facts.sample_files if sensors else (),
         )
         return run_folders.write(tmp_path / "runs" / name, facts)
@@ -234,3 +237,21 @@ def test_the_summary_has_it_by_node(made):
     assert summary.details["wf.b"].earlier_energy_j is None
     assert summary.total.energy_j == pytest.approx(10.0)  # It is in no sum.
     assert run.summary("node").saved is None
+
+
+def test_a_workflow_that_is_found_whole_cost_what_was_inside_it(made):
+    # pydra's: the second run began with what the first had done of `main/sub`.
+    made("a", 1, ("main/sub/x", "hx", 2), workflows={"main/sub": "hs"})
+    made(
+        "b",
+        2,
+        ("main/sub", "hs", None),
+        ("main/y", "hy", 3),
+        ("mainly/z", "hz", 4),
+        workflows={"main": "hm"},
+    )
+    found = look(made("c", 3, ("main", "hm", None)))
+    assert (found.n_cached, found.n_known, found.n_runs) == (1, 1, 2)
+    assert found.nodes.keys() == {"main"}
+    assert found.cost.energy_j == pytest.approx(50.0)
+    assert look(made("d", 4, ("main", "other", None))).n_known == 0

@@ -45,7 +45,8 @@ def cache(tmp_path):
 
 @pytest.fixture
 def recording(session):
-    def write_graph(*graph, number=None):
+    def write_graph(*graph, number=None, workflows=None):
+        graph = (*graph, dict(workflows))
         if number is None:
             session.graphs.append(graph)
             return len(session.graphs) - 1
@@ -146,6 +147,8 @@ def test_the_graph_is_written_again_as_it_grows(recording, cache, session):
         node=SimpleNamespace(_task=Task(), state=None),
         _tasks={None: job(cache, "a")},
         successful={None: None},
+        errored={},
+        unrunnable={},
     )
     top.return_values = {"exec_graph": SimpleNamespace(nodes=[child], edges=[])}
     # As soon as its first job comes: whoever is killed from then on leaves a graph.
@@ -160,6 +163,7 @@ def test_the_graph_is_written_again_as_it_grows(recording, cache, session):
     (graph,) = session.graphs
     assert graph[:2] == ("Flow", "cf")
     assert [n["name"] for n in graph[2]] == ["main/a"]
+    assert graph[4] == {"main": "python-1"}
     # Never given to the worker: a twin was executed for it.
     assert [record["node"] for record in session.records("cached")] == ["main/a"]
 
