@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import fsum
+from typing import TypeVar
 
 import msgspec
 
@@ -26,8 +27,8 @@ from nicarbon.records import (
     SampleFile,
     Sensor,
 )
-from nicarbon.sightings import Split, Stretch
-from nicarbon.steps import Steps
+from nicarbon.sightings import Program, Split, Stretch
+from nicarbon.steps import Part, Steps
 from nicarbon.units import NS_PER_S
 from nicarbon.unlike import Doubt
 from nicarbon.watts import Watts
@@ -438,7 +439,7 @@ def _span(
     cpu_incomplete = end.cpu_incomplete if end else _UNFINISHED[execution.outcome]
     if start.span in host.losing and cpu_incomplete is None:
         cpu_incomplete = "a process below it ignores SIGCHLD: its children are not counted"
-    split, marked = _divided(execution, ran, of_span, inside.get(start.span))
+    split, marked = _divided(execution, ran, of_span, on_devices, inside.get(start.span))
     gave = [one.method for one, found in by_account if any(share.energy_j for share in found)]
     gave += [device.method for device in devices if device.shares(start.span)]
     has_gpu = energy_j is not None and any(device.is_known for device in devices)
@@ -513,6 +514,7 @@ def _divided(
     execution: curves.Execution,
     ran: Mapping[str, curves.Execution],
     of_span: Sequence[shares.Share],
+    on_devices: Sequence[shares.Share],
     inside: _Inside | None,
 ) -> tuple[Split | None, Steps | None]:
     """Divide an execution among its programs and among its steps, each time by what ran then."""
@@ -520,14 +522,49 @@ def _divided(
         return None, None
     t_ns = inside.edges
     cpu_s = curves.between(execution, ran, t_ns)
-    energy_j = [fsum(of_one) for of_one in zip(*(s.stretches_j for s in of_span), strict=True)]
+    split, marked = _by_energy(inside, cpu_s, _stretches_j(of_span))
+    gpu_j = _stretches_j(on_devices)
+    if fsum(gpu_j) <= 0:
+        return split, marked
+    # What they have of GPUs goes by when GPUs used it, not by when all else did.
+    of_gpus, marked_of_gpus = _by_energy(inside, cpu_s, gpu_j)
+    if split is not None and of_gpus is not None:
+        split = msgspec.structs.replace(
+            split, programs=_with_gpus(split.programs, of_gpus.programs)
+        )
+    if marked is not None and marked_of_gpus is not None:
+        marked = msgspec.structs.replace(
+            marked, parts=_with_gpus(marked.parts, marked_of_gpus.parts)
+        )
+    return split, marked
+
+
+_Divided = TypeVar("_Divided", Program, Part)
+
+
+def _with_gpus(parts: Iterable[_Divided], of_gpus: Iterable[_Divided]) -> tuple[_Divided, ...]:
+    """Give parts of an execution the shares that they have where only GPUs are divided."""
+    known = {part.name: part.energy_share for part in of_gpus}
+    return tuple(
+        msgspec.structs.replace(part, gpu_share=known.get(part.name, 0.0)) for part in parts
+    )
+
+
+def _stretches_j(of_span: Sequence[shares.Share]) -> list[float]:
+    return [fsum(of_one) for of_one in zip(*(s.stretches_j for s in of_span), strict=True)]
+
+
+def _by_energy(
+    inside: _Inside, cpu_s: Sequence[float], energy_j: Sequence[float]
+) -> tuple[Split | None, Steps | None]:
+    """Divide some energy of an execution, known in each stretch of its time."""
     split = marked = None
     if inside.parts:
-        cpu_of = sightings.summed(t_ns, cpu_s, inside.part_ns)
-        energy_of = sightings.summed(t_ns, energy_j, inside.part_ns) if energy_j else None
+        cpu_of = sightings.summed(inside.edges, cpu_s, inside.part_ns)
+        energy_of = sightings.summed(inside.edges, energy_j, inside.part_ns) if energy_j else None
         split = sightings.divide(inside.parts, inside.part_ns, cpu_of, energy_of)
     if inside.ran is not None:
-        marked = steps.divide(inside.ran, t_ns, cpu_s, energy_j or None, inside.seen)
+        marked = steps.divide(inside.ran, inside.edges, cpu_s, energy_j or None, inside.seen)
     return split, marked
 
 

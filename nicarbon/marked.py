@@ -16,7 +16,7 @@ import msgspec
 from nicarbon.attribution import SpanEnergy
 from nicarbon.grouping import label
 from nicarbon.logs.names import interface, safe, step_name
-from nicarbon.programs import part_of
+from nicarbon.programs import gpu_share, part_of
 from nicarbon.records import Node
 from nicarbon.steps import NO_STEP, Part
 
@@ -147,6 +147,7 @@ def by_hemisphere(
                 label("hemisphere", None if side is None else f"hemi-{side[0].upper()}"),
                 energy_share=fsum(part.energy_share for part in parts),
                 cpu_share=fsum(part.cpu_share for part in parts),
+                gpu_share=gpu_share(parts),
                 sigma=span.steps.sigma({part.name for part in parts}),
                 pieces=tuple(sorted(piece for part in parts for piece in part.pieces)),
                 is_rest=side == rest,
@@ -166,6 +167,7 @@ def _cut(span: SpanEnergy, own: str) -> list[SpanEnergy]:
             part.name,
             energy_share=part.energy_share,
             cpu_share=part.cpu_share,
+            gpu_share=part.gpu_share,
             sigma=span.steps.sigma([part.name]),
             pieces=part.pieces,
         )
@@ -197,6 +199,7 @@ def by_stage(span: SpanEnergy, stage_of: Mapping[str, str], own: str) -> list[Sp
             stage,
             energy_share=fsum(part.energy_share for part in parts),
             cpu_share=fsum(part.cpu_share for part in parts),
+            gpu_share=gpu_share(parts),
             sigma=span.steps.sigma([part.name for part in parts]),
             pieces=tuple(sorted(piece for part in parts for piece in part.pieces)),
             is_rest=stage == own,

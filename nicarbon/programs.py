@@ -15,6 +15,7 @@ import msgspec
 from nicarbon import unlike
 from nicarbon.attribution import SpanEnergy
 from nicarbon.sightings import Program
+from nicarbon.steps import Part
 
 # No program has a name with brackets around it.
 NOT_SEEN = "(not seen)"
@@ -138,10 +139,17 @@ def _part(span: SpanEnergy, name: str, programs: list[Program], is_rest: bool) -
         name,
         energy_share=fsum(program.energy_share for program in programs),
         cpu_share=fsum(program.cpu_share for program in programs),
+        gpu_share=gpu_share(programs),
         sigma=span.split.sigma(sum(program.n for program in programs)),
         pieces=tuple(sorted(piece for program in programs for piece in program.pieces)),
         is_rest=is_rest,
     )
+
+
+def gpu_share(parts: Iterable[Program | Part]) -> float | None:
+    """Return the part of an execution's energy of GPUs that some of its parts have together."""
+    known = [part.gpu_share for part in parts if part.gpu_share is not None]
+    return fsum(known) if known else None
 
 
 def part_of(
@@ -153,6 +161,7 @@ def part_of(
     sigma: float,
     pieces: tuple[tuple[float, float], ...],
     is_rest: bool = False,
+    gpu_share: float | None = None,
 ) -> SpanEnergy:
     """Return a part of an execution.
 
@@ -170,10 +179,14 @@ def part_of(
         When it was at work.
     is_rest : bool
         Whether it has what can't be divided: the wait in a queue, the peak of memory.
+    gpu_share : float, optional
+        Its part of the energy of GPUs; that of all energy by default.
     """
 
-    def scaled(value: float | None) -> float | None:
-        return None if value is None else energy_share * value
+    def scaled(value: float | None, share: float = energy_share) -> float | None:
+        return None if value is None else share * value
+
+    of_gpus = energy_share if gpu_share is None else gpu_share
 
     return msgspec.structs.replace(
         span,
@@ -185,9 +198,9 @@ def part_of(
         doubt=unlike.joined([span.doubt], energy_share),
         shared_j=energy_share * span.shared_j,
         active_j=scaled(span.active_j),
-        gpu_j=scaled(span.gpu_j),
-        gpu_held_j=scaled(span.gpu_held_j),
-        gpu_s=scaled(span.gpu_s),
+        gpu_j=scaled(span.gpu_j, of_gpus),
+        gpu_held_j=scaled(span.gpu_held_j, of_gpus),
+        gpu_s=scaled(span.gpu_s, of_gpus),
         peak_memory_bytes=span.peak_memory_bytes if is_rest else None,
         queue_wait_s=span.queue_wait_s if is_rest else None,
         split=None,

@@ -58,6 +58,8 @@ class Program(msgspec.Struct, frozen=True):
         Looks that met it for the first time.
     pieces : tuple of (float, float)
         When it was at work: monotonic seconds, as exact as the samples are apart.
+    gpu_share : float or None
+        Its part of the energy of GPUs; None where the execution has none.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Program(msgspec.Struct, frozen=True):
     cpu_share: float
     n: int
     pieces: tuple[tuple[float, float], ...]
+    gpu_share: float | None = None
 
 
 class Split(msgspec.Struct, frozen=True):

@@ -90,6 +90,8 @@ class Part(msgspec.Struct, frozen=True):
         deviation of the difference from `cpu_share`; None where programs were not looked at.
     programs : dict
         CPU seconds that programs were seen to use at that time.
+    gpu_share : float or None
+        Its part of the energy of GPUs; None where the execution has none.
     """
 
     name: str
@@ -103,6 +105,7 @@ class Part(msgspec.Struct, frozen=True):
     seen_share: float | None = None
     seen_sigma: float | None = None
     programs: Mapping[str, float] = {}
+    gpu_share: float | None = None
 
 
 class Doubt(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nicarbon.attribution import attribute
+from nicarbon.programs import by_program
 from nicarbon.records import (
     Domain,
     Driver,
@@ -22,6 +23,7 @@ from nicarbon.records import (
     Sample,
     SampleFile,
     Sensor,
+    Sightings,
     Start,
 )
 
@@ -246,3 +248,24 @@ def test_the_sum_is_kept_whatever_is_said(rows, late):
     known = [watts for watts, _, _ in rows if watts is not None]
     # A gap's energy comes with the next reading.
     assert host.devices[0].energy_j == pytest.approx(sum(known))
+
+
+def test_programs_and_steps_have_of_a_gpu_what_went_by_while_they_ran():
+    rows = [{"gpu-0": (100, {"a": 1.0}, {"a": 1.0})}] * 20 + [{"gpu-0": (0, {}, {})}] * 20
+    file = sampler(rows)
+    seen = {"early": (20, 1.0, 0.0)}, {"late": (20, 1.0, 0.0)}
+    samples = [
+        msgspec.structs.replace(s, sightings={"a": Sightings(20, seen[n > 20])} if n else {})
+        for n, s in enumerate(file.samples)
+    ]
+    file = msgspec.structs.replace(file, samples=tuple(samples))
+    lines = [Driver("start", 0, 0, 0.0), Driver("end", 40 * S, 0, 40.0, "ok")]
+    lines += [Start("a", "wf.a", 0, 0, 0.0), End("a", 40 * S, "ran", 40.0)]
+    node_file = NodeFile(Process(HOST, "scanner", 10, 20, DRIVER, DRIVER), tuple(lines))
+    [span] = attribute(RunFacts(RunInfo("r", 0), (), (node_file,), (file,))).spans
+    assert (span.energy_j, span.gpu_j) == pytest.approx((2400.0, 2000.0))
+    parts = {part.part: part for part in by_program([span])}
+    # Each had half of the 400 J of the processors.
+    assert (parts["early"].energy_j, parts["early"].gpu_j) == pytest.approx((2200.0, 2000.0))
+    assert (parts["late"].energy_j, parts["late"].gpu_j) == pytest.approx((200.0, 0.0))
+    assert sum(part.gpu_s for part in parts.values()) == pytest.approx(span.gpu_s)
