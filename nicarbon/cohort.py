@@ -113,6 +113,8 @@ class Side(msgspec.Struct, frozen=True):
         The publication.
     n_scans : float
         Mean scans in a run.
+    prices, processors : tuple of str
+        At what the runs are priced, and on what they ran.
     """
 
     name: str
@@ -128,6 +130,7 @@ class Side(msgspec.Struct, frozen=True):
     n_scans: float = 1.0
     prices: tuple[str, ...] = ()
     carbon_range: tuple[float, float] | None = None
+    processors: tuple[str, ...] = ()
 
 
 def one_run(path: str, stages_file: str | None = None) -> OneRun:
@@ -227,6 +230,7 @@ def side(name: str, runs: Iterable[OneRun]) -> Side:
         notes=tuple(_notes(runs, whole)),
         n_scans=fsum(run.n_scans for run in whole) / len(whole),
         prices=tuple(sorted({run.price for run in whole if run.price})),
+        processors=tuple(sorted({name for run in whole for name in run.processors})),
     )
 
 

@@ -101,8 +101,11 @@ def _notes(sides: Sequence[Side]) -> Iterable[str]:
     if len({one.method for one in measured}) > 1:
         methods = ", ".join(f"{one.name} {one.method or 'unknown'}" for one in measured)
         yield f"energies of unlike kinds are compared: {methods}"
+    if len({one.processors for one in measured}) > 1:
+        ran = "; ".join(f"{one.name}: {_listed(one.processors)}" for one in measured)
+        yield f"on unlike processors, so that machines are compared, too: {ran}"
     if len({one.prices for one in measured}) > 1:
-        priced = "; ".join(f"{one.name}: {' and '.join(one.prices) or 'none'}" for one in measured)
+        priced = "; ".join(f"{one.name}: {_listed(one.prices)}" for one in measured)
         yield f"grams at unlike prices: {priced}"
     if any((one.n or 0) == 1 for one in measured):
         single = [one.name for one in measured if one.n == 1]
@@ -110,6 +113,10 @@ def _notes(sides: Sequence[Side]) -> Iterable[str]:
             f"a single run of {', '.join(single)}: how much a run differs from the next is not "
             "known of it; give several (NAME='pattern')"
         )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(names) or "none"
 
 
 def exceeded(found: Comparison, metric: str, limit: float) -> list[str]:

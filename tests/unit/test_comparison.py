@@ -41,10 +41,12 @@ def test_each_stage_on_each_side_beside_the_first():
 
 
 def test_sides_that_are_unlike_say_so():
-    single = made("b", Spread(120.0, None, 1), 1, method="modelled", prices=("30 g/kWh",))
+    more = {"method": "modelled", "prices": ("30 g/kWh",), "processors": ("EPYC", "Xeon")}
+    single = made("b", Spread(120.0, None, 1), 1, **more)
     said = " | ".join(compare([made(), single]).notes)
     assert "unlike kinds are compared: a measured, b modelled" in said
     assert "unlike prices: a: none; b: 30 g/kWh" in said
+    assert "machines are compared, too: a: none; b: EPYC and Xeon" in said
     assert "a single run of b" in said
 
 
