@@ -225,6 +225,7 @@ class _Division:
         self._seen_s: dict[str, list[float]] = defaultdict(list)
         self._seen_var: dict[str, list[float]] = defaultdict(list)
         self._programs: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        self._met: dict[str, int] = defaultdict(int)
         self._pieces: dict[str, list[tuple[int, int]]] = defaultdict(list)
         self._doubts: list[Doubt] = []
         self._runs: list[tuple[int, int, tuple[str, ...]]] = []
@@ -243,6 +244,7 @@ class _Division:
             self._cpu_shares[name].append(weight * cpu)
             self._seen_s[name].append(weight * seen_s)
             self._seen_var[name].append(weight**2 * variance)
+            self._met[name] += sum(s.n for s in seen)
             self._pieces[name].append((first_ns, last_ns))
             for looked in seen:
                 for program, cpu_s in looked.programs.items():
@@ -270,9 +272,12 @@ class _Division:
         """Return the division."""
         of_name: dict[str, Timed] = {step.name: step for step in self._course.steps}
         whole_s = fsum(value for values in self._seen_s.values() for value in values)
-        # What was seen when a step begins may be counted with the one before, and the reverse.
+        # What was seen when a step begins may be counted with the one before, and the reverse;
+        # and of each process what it used before it was met and after it was last seen is known
+        # no better than to such a look.
         near = {
-            name: [d.energy_share**2 for d in self._doubts if name in (d.first, d.second)]
+            name: (1 + self._met[name])
+            * fsum(d.energy_share**2 for d in self._doubts if name in (d.first, d.second))
             for name in self._pieces
         }
         parts = [
@@ -286,9 +291,7 @@ class _Division:
                 fsum(self._cpu_shares[name]),
                 _joined(pieces),
                 fsum(self._seen_s[name]) / whole_s if whole_s else None,
-                sqrt(fsum(self._seen_var[name]) / whole_s**2 + fsum(near[name]))
-                if whole_s
-                else None,
+                sqrt(fsum(self._seen_var[name]) / whole_s**2 + near[name]) if whole_s else None,
                 dict(self._programs[name]),
             )
             for name, pieces in self._pieces.items()
