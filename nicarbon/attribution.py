@@ -16,6 +16,7 @@ from nicarbon.devices import DeviceAccount, DeviceEnergy, DeviceParts, device_ac
 from nicarbon.hosttime import busy_cpu_s, by_host, host_time
 from nicarbon.intervals import length_s
 from nicarbon.jobs import Ending, endings, scheduler_facts
+from nicarbon.kinds import kinds_of
 from nicarbon.markers import Course
 from nicarbon.pooled import machine
 from nicarbon.records import (
@@ -315,7 +316,7 @@ def _attribute_host(
     window = time.window
     inside = _inside(ran, sample_files)
     edges = {span: of_span.edges for span, of_span in inside.items()}
-    kinds = unlike.kinds(ran, graphs, {span: known.parts for span, known in inside.items()})
+    kinds = kinds_of(ran, graphs, {span: known.parts for span, known in inside.items()})
     by_account = []
     n_taught = 0
     for one in time.accounts:

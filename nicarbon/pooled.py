@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from nicarbon import curves, shares, timeline, unlike
+from nicarbon import curves, shares, timeline
 from nicarbon.accounts import Account
 from nicarbon.hosttime import by_host, host_time
 from nicarbon.jobs import endings
+from nicarbon.kinds import kinds_of
 from nicarbon.records import RunFacts, SampleFile
 from nicarbon.watts import Table, Watts, learn
 
@@ -33,7 +34,7 @@ def taught(runs: Iterable[RunFacts]) -> dict[str, Watts]:
         for _, node_files, sample_files in by_host(facts):
             readings = timeline.merge(sample_files)
             ran = curves.executions(node_files, sample_files, readings, ended)
-            kinds = unlike.kinds(ran, facts.graphs, {})
+            kinds = kinds_of(ran, facts.graphs, {})
             for one in host_time(node_files, sample_files, readings, ran).accounts:
                 # One timeline of a run, so that a run that is left out is left out.
                 found = shares.taught(one.lines[0], ran, node_files, sample_files, kinds)

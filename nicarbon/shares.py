@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nicarbon import curves, unlike
+from nicarbon.kinds import Kinds
 from nicarbon.records import NodeFile, SampleFile
 from nicarbon.timeline import Timeline
 from nicarbon.units import NS_PER_S
@@ -75,7 +76,7 @@ def divide(
     node_files: Sequence[NodeFile],
     sample_files: Sequence[SampleFile],
     edges: Mapping[str, Sequence[int]] | None = None,
-    kinds: unlike.Kinds | None = None,
+    kinds: Kinds | None = None,
 ) -> Parts:
     """Divide a timeline's energy among the executions, engines and meters of its host.
 
@@ -100,7 +101,7 @@ def divide(
     # Where nothing was busy nobody has a share, so what is divided by does not matter.
     divisor_s = np.where(nobody, 1.0, busy_s)
     if kinds is None:
-        kinds = unlike.Kinds({span: span for span in nodes})
+        kinds = Kinds({span: span for span in nodes})
     n_cpus = max((file.host.n_cpus for file in sample_files), default=1)
     doubts = unlike.doubts(line, busy_s, nodes, kinds, n_cpus)
     counted, others = nodes, np.ones(len(busy_s))
@@ -122,7 +123,7 @@ def taught(
     ran: Mapping[str, curves.Execution],
     node_files: Sequence[NodeFile],
     sample_files: Sequence[SampleFile],
-    kinds: unlike.Kinds,
+    kinds: Kinds,
 ) -> Table | None:
     """Return what a timeline says of the watts of programs; parameters are those of `divide`."""
     nodes = _nodes_on_grid(line, ran)

@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import msgspec
 import numpy as np
 import pytest
 
-from nicarbon.curves import Piece, executions
-from nicarbon.records import End, Graph, Node, NodeFile, Process, Start
-from nicarbon.sightings import Stretch
+from nicarbon.curves import Piece
+from nicarbon.kinds import Kinds
 from nicarbon.timeline import Timeline
-from nicarbon.unlike import Doubt, Kinds, doubts, joined, kinds, sigma
+from nicarbon.unlike import Doubt, doubts, joined, sigma
 
 S = 1_000_000_000
 
@@ -133,21 +131,6 @@ def test_long_runs_are_told_apart_in_stretches(monkeypatch):
         assert sigma([coarse[span]]) == pytest.approx(sigma([fine[span]]), rel=0.05)
     # What was spread over a stretch stood beside as many others.
     assert sigma([coarse["short"]]) == pytest.approx(sigma([fine["short"]]), rel=0.2)
-
-
-def test_kinds_are_own_names_whatever_the_subject():
-    lines = tuple(
-        line
-        for i, name in enumerate(("wf.sub_01.bet", "wf.sub_02.bet.aI.a1", "wf.fit[3]", "alone"))
-        for line in (Start(f"s{i}", name, 0, 0, 0.0), End(f"s{i}", S, "ran", 1.0))
-    )
-    graph = Graph("wf", "", (Node("wf.sub_02.bet.aI.a1", "wf.sub_02"),), ())
-    ran = executions([NodeFile(Process("h", "h", 1, 1, "h-1-1"), lines)], [], [])
-    one = Stretch(S, 10, {"bet": (9, 0.9, 0.0), "sh": (1, 0.1, 0.0)})
-    two = msgspec.structs.replace(one, programs={"fast": (5, 0.0, 0.5), "sh": (5, 0.5, 0.0)})
-    known = kinds(ran, [graph], {"s0": [one], "s3": [one, two]})
-    assert known.of == {"s0": "bet", "s1": "bet", "s2": "fit", "s3": "alone"}
-    assert known.several == {"s3"}
 
 
 def test_own_differences_are_independent():
