@@ -673,11 +673,28 @@ class Run:
     def inside(
         self, stages_file: str | Path | None = None
     ) -> dict[str, dict[str, list[SpanEnergy]]]:
-        """Return the programs in each node in each stage: see `nicarbon.programs.inside`."""
+        """Return the programs in each node in each stage: see `nicarbon.programs.inside`.
+
+        Of a monolith in which none was seen, the steps that it marked.
+        """
         rules = self.rules(stages_file)
-        wholes = set(rules.wholes(self._graph))
+        wholes, stage_of = set(rules.wholes(self._graph)), self.stage_of(rules)
         spans = self.attribution.spans
-        return inside(spans, self.stage_of(rules), wholes, rules.of_program)
+        marked_only = [
+            span
+            for span in spans
+            if span.split is None
+            and span.steps is not None
+            and (span.node in wholes or span.map_node in wholes)
+        ]
+        whole = {span.span for span in marked_only}
+        rest = [span for span in spans if span.span not in whole]
+        found = inside(rest, stage_of, wholes, rules.of_program)
+        of_steps = self._stages_of_steps(rules)
+        for part in by_step(marked_only, {}):
+            stage = of_steps.get(part.part, stage_of[part.node])
+            found.setdefault(stage, {}).setdefault(part.node, []).append(part)
+        return found
 
     def _steps(self) -> dict[str, str | None]:
         """Return the step of each node that is one as a whole, as of an imported log."""

@@ -225,7 +225,7 @@ def _nodes(
 ) -> list[dict[str, Any]]:
     leaves = _leaves(nodes, "node", total_j)
     for leaf, (node, parts) in zip(leaves, _largest(nodes), strict=False):
-        if node in steps:
+        if steps.get(node):
             leaf["children"] = _steps(parts, steps[node], total_j)
             continue
         programs: dict[str, list[SpanEnergy]] = defaultdict(list)

@@ -123,6 +123,24 @@ def test_programs_are_in_their_node_in_their_stage(run_folders):
     ]
 
 
+def test_a_monolith_in_which_no_program_was_seen_opens_to_its_steps(run_folders):
+    node = Node("wf.recon", "wf", "nipype.interfaces.freesurfer.preprocess.ReconAll", "recon-all")
+    steps = run_folders.steps(CA_Reg=(0.7, {}), Surf_Reg=(0.1, {}), Fill=(0.2, {}))
+    span = run_folders.span("wf.recon", 0, 9, 100.0, steps=steps)
+    tree = data(run_folders.run([span], graph=Graph("wf", "", (node,), ())))["tree"]
+    found = {
+        branch["name"]: [
+            (leaf["name"], leaf["value"], [part["name"] for part in leaf.get("children", ())])
+            for leaf in branch["children"]
+        ]
+        for branch in tree
+    }
+    assert found == {
+        "registration": [("wf.recon", 80.0, ["recon-all.CA_Reg", "recon-all.Surf_Reg"])],
+        "surface reconstruction": [("wf.recon", 20.0, [])],
+    }
+
+
 def test_a_node_that_marked_its_steps_opens_to_them_and_these_to_programs(run_folders):
     split = run_folders.split(mri_ca_register=(0.6, 60), tcsh=(0.4, 40))
     steps = run_folders.steps(CA_Reg=(0.7, {"mri_ca_register": 6.0, "tcsh": 1.0}),
