@@ -26,6 +26,7 @@ def _no_profile_of_this_machine(tmp_path_factory):
     """Whoever tests may have calibrated the machine: tests know nothing of it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        patch.setenv("XDG_CONFIG_DIRS", str(tmp_path_factory.mktemp("everybodys")))
         yield
 
 

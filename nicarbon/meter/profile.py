@@ -2,8 +2,10 @@
 """What was calibrated of this machine: its idle power and its power curve, for later runs.
 
 One small JSON file for each machine, below ``$XDG_CONFIG_HOME/nicarbon/hosts`` (else
-``~/.config``), as homes are often shared by many. It is named by a hash of the machine's id
-(machine-id(5), which is not to be shown to others), its processor and its number of CPUs.
+``~/.config``), as homes are often shared by many; what is missing there is looked for below
+``$XDG_CONFIG_DIRS`` (else ``/etc/xdg``), where an administrator may put it for everybody. It is
+named by a hash of the machine's id (machine-id(5), which is not to be shown to others), its
+processor and its number of CPUs.
 """
 
 from __future__ import annotations
@@ -46,11 +48,17 @@ class Curve(NamedTuple):
 
 
 def folder() -> str:
-    """Return the folder of the profiles."""
+    """Return the folder of the user's profiles."""
     config = os.environ.get("XDG_CONFIG_HOME", "")
     if not os.path.isabs(config):
         config = os.path.join(os.path.expanduser("~"), ".config")
     return os.path.join(config, "nicarbon", "hosts")
+
+
+def shared_folders() -> list[str]:
+    """Return the folders of profiles that are for everybody, the most important first."""
+    dirs = os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg"
+    return [os.path.join(d, "nicarbon", "hosts") for d in dirs.split(":") if os.path.isabs(d)]
 
 
 def key(root: str, procfs: ProcFS) -> str:
@@ -73,16 +81,25 @@ def key(root: str, procfs: ProcFS) -> str:
 
 
 def path(root: str, procfs: ProcFS) -> str:
-    """Return where a machine's profile lies, whether it has one or not."""
+    """Return where the user's profile of a machine lies, whether there is one or not."""
     return os.path.join(folder(), f"{key(root, procfs)}.json")
 
 
 def load(root: str, procfs: ProcFS) -> dict[str, Curve]:
     """Return the parts of a machine's profile by their name; what is no curve is left out."""
-    if not os.path.isdir(folder()):
+    places = [where for where in (folder(), *shared_folders()) if os.path.isdir(where)]
+    if not places:
         return {}
+    name = f"{key(root, procfs)}.json"
+    found: dict[str, Curve] = {}
+    for where in places:
+        found = {**_parts(os.path.join(where, name)), **found}
+    return found
+
+
+def _parts(path: str) -> dict[str, Curve]:
     try:
-        content = json.loads(read_file(path(root, procfs)) or b"{}")
+        content = json.loads(read_file(path) or b"{}")
     except (ValueError, RecursionError):
         return {}
     if not isinstance(content, dict):
@@ -106,7 +123,7 @@ def save(root: str, procfs: ProcFS, parts: dict[str, Curve]) -> str:
         "hostname": procfs.hostname(),
         "cpu_model": procfs.cpu_info()["name"],
         "n_cpus": procfs.n_cpus(),
-        **{name: curve._asdict() for name, curve in {**load(root, procfs), **parts}.items()},
+        **{name: curve._asdict() for name, curve in {**_parts(where), **parts}.items()},
     }
     part = f"{where}.{os.getpid()}.part"
     with open(part, "w", encoding="utf-8") as file:

@@ -14,7 +14,6 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from nicarbon.meter import perf
 from nicarbon.meter.procstat import read_file
 from nicarbon.meter.sensors import Status
 from nicarbon.meter.sensors.rapl import MAX_POWER_W
@@ -102,14 +101,12 @@ def _packages(root: str, cpus: list[int]) -> list[tuple[int, str, int | None]]:
     return found
 
 
-def _counters(
-    root: str, open_counter: Callable[[int, int, int], int]
-) -> tuple[list[_Counter], bool]:
-    """Return the counters of every package, and whether the kernel has the unit at all."""
+def _counters(root: str, open_counter: Callable[[int, int, int], int]) -> list[_Counter]:
+    """Return the counters of every package."""
     folder = os.path.join(root, _UNIT)
     event_type = _text(f"{folder}/type")
     if not event_type.isdigit():
-        return [], False
+        return []
     packages = _packages(root, cpu_list(_text(f"{folder}/cpumask")))
     found = []
     for event, config, unit_j in _events(folder):
@@ -124,7 +121,7 @@ def _counters(
                 error = refused
             of_socket = None if kind == "psys" else socket
             found.append(_Counter(f"perf/{name}", kind, of_socket, unit_j, fd, error))
-    return found, True
+    return found
 
 
 def _account(counters: list[_Counter]) -> set[str]:
@@ -142,8 +139,9 @@ class PerfEnergy:
     ----------
     root : str
         The folder that holds ``sys``.
-    open_counter, read_counter : callable
-        As `nicarbon.meter.perf` has them.
+    open_counter, read_counter : callable, optional
+        In the place of those of `nicarbon.meter.perf`, which is loaded only where the kernel has
+        such events: each run starts a sampler.
     """
 
     name = "perf"
@@ -154,12 +152,17 @@ class PerfEnergy:
     def __init__(
         self,
         root: str = "/",
-        open_counter: Callable[[int, int, int], int] = perf.open_counter,
-        read_counter: Callable[[int], int | None] = perf.read_counter,
+        open_counter: Callable[[int, int, int], int] | None = None,
+        read_counter: Callable[[int], int | None] | None = None,
     ) -> None:
         self._root = root
-        self._read_counter = read_counter
-        self._all, self._exists = _counters(root, open_counter)
+        self._exists = os.path.exists(os.path.join(root, _UNIT, "type"))
+        self._all: list[_Counter] = []
+        if self._exists:
+            from nicarbon.meter import perf
+
+            self._all = _counters(root, open_counter or perf.open_counter)
+            self._read_counter = read_counter or perf.read_counter
         account = _account(self._all)
         self._fds = {c.name: c.fd for c in self._all if c.fd is not None}
         self.domains: list[dict[str, Any]] = [

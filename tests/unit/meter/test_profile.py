@@ -59,6 +59,24 @@ def test_another_machine_processor_or_number_of_cpus_has_another_profile(machine
     assert len(set(keys)) == 6
 
 
+def test_what_an_administrator_gives_everybody_is_used_where_the_user_has_none(
+    machine, config, tmp_path, monkeypatch
+):
+    procfs = ProcFS(machine.path)
+    with monkeypatch.context() as administrator:
+        administrator.setenv("XDG_CONFIG_HOME", str(tmp_path / "etc"))
+        profile.save(machine.path, procfs, {"counter": COUNTER, "plug": PLUG})
+    monkeypatch.setenv("XDG_CONFIG_DIRS", f"relative:/no/such:{tmp_path / 'etc'}")
+    assert profile.load(machine.path, procfs) == {"counter": COUNTER, "plug": PLUG}
+    own = COUNTER._replace(source="the user's")
+    profile.save(machine.path, procfs, {"counter": own})
+    assert profile.load(machine.path, procfs) == {"counter": own, "plug": PLUG}
+    (file,) = config.iterdir()
+    assert "plug" not in json.loads(file.read_text())
+    monkeypatch.delenv("XDG_CONFIG_DIRS")
+    assert profile.shared_folders() == ["/etc/xdg/nicarbon/hosts"]
+
+
 def test_homes_configuration_is_the_default_and_relative_folders_are_none(monkeypatch):
     monkeypatch.setenv("HOME", "/home/x")
     for value in ("", "relative"):
