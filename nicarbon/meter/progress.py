@@ -136,6 +136,7 @@ class Progress:
         self._sample: dict[str, Any] | None = None
         self._power: tuple[float, str] | None = None
         self._graphs: dict[str, set[str]] = {}
+        self._graph_files: dict[str, tuple[int, int]] = {}
         self._folder_ns = -1
 
     def show(self, sample: dict[str, Any] | None) -> None:
@@ -198,17 +199,22 @@ class Progress:
         return f"{len(nodes & self._watch.done.keys())}/{len(nodes)} done"
 
     def _read_graphs(self) -> None:
-        """Read the graphs that are new since the folder was last looked at."""
+        """Read the graphs that are new, or were written again, since the folder was looked at."""
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             folder_ns = os.stat(self._run_dir).st_mtime_ns
             if folder_ns == self._folder_ns:
                 return
             for name in os.listdir(self._run_dir):
-                known = name in self._graphs or not name.startswith(self._prefix)
-                if known or not name.endswith(".json"):
+                if not (name.startswith(self._prefix) and name.endswith(".json")):
                     continue
-                with open(os.path.join(self._run_dir, name), encoding="utf-8") as file:
-                    self._graphs[name] = {str(node["name"]) for node in json.load(file)["nodes"]}
+                path = os.path.join(self._run_dir, name)
+                stat = os.stat(path)  # One that grows is a new file each time.
+                if self._graph_files.get(name) == (stat.st_ino, stat.st_mtime_ns):
+                    continue
+                with open(path, encoding="utf-8") as file:
+                    nodes = json.load(file)["nodes"]
+                self._graphs[name] = {str(n["name"]) for n in nodes if not n.get("collects")}
+                self._graph_files[name] = stat.st_ino, stat.st_mtime_ns
             self._folder_ns = folder_ns
 
     def _width(self) -> int:

@@ -126,6 +126,16 @@ def test_a_line_says_time_watts_method_count_and_what_runs(lines, tmp_path):
     )
 
 
+def test_a_graph_that_grows_is_counted_as_it_is_now(lines, tmp_path):
+    graph(tmp_path, 0, ["main/sub"])
+    lines.watch.done = {"main/sub/a": "ran"}
+    assert "] 0/1 done" in lines.at(1)
+    graph(tmp_path, 9, ["main/sub/a", "main/sub/b", "main/c"])
+    graph_file = tmp_path / "graph-aaaabbbbcccc-1-2-9.json"
+    graph_file.replace(tmp_path / "graph-aaaabbbbcccc-1-2-0.json")
+    assert "] 1/3 done" in lines.at(72)
+
+
 def test_failures_and_hours_show_and_many_names_are_cut(lines):
     lines.watch.names = [f"n{n}" for n in range(9)]
     lines.watch.done = {"x": "failed", "y": "ran"}
