@@ -35,6 +35,8 @@ MEMORY_W_PER_GB = 0.3725
 _GB = 1e9
 # Below this part of the run's energy, or of its time, nothing is worth a line.
 LEAST = 0.001
+# A replay that is off by more says so.
+REPLAYED = 0.02
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -140,8 +142,17 @@ def advise(
         energy_j=of.total_j,
         carbon_g=case.replay.measured.carbon_g,
         advice=tuple(sorted(worth, key=_rank)),
-        notes=case.replay.notes,
+        notes=(*case.replay.notes, *_replayed(case.replay)),
     )
+
+
+def _replayed(replay: WhatIf) -> Iterable[str]:
+    """Say how far the replay is off, where savings rest on one that is."""
+    if abs(replay.makespan_error) > REPLAYED:
+        yield (
+            f"savings of time are of a replay that is off by {100 * replay.makespan_error:+.1f} % "
+            "of the run's time"
+        )
 
 
 def _rank(one: Advice) -> tuple[float, float, str]:

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from nicarbon.advice import MEMORY_W_PER_GB, SURFACES, _gpu, advise
+from nicarbon.advice import MEMORY_W_PER_GB, SURFACES, _gpu, _replayed, advise
 from nicarbon.carbon.intensity import given
 from nicarbon.carbon.price import Price
 from nicarbon.errors import NicarbonError
@@ -153,6 +153,14 @@ def test_an_engine_that_sleeps(request):
     assert "nodes begin in steps of 2 s" in one.evidence
     assert one.saving.time_s > 5
     assert one.saving.energy_j > 0
+
+
+def test_a_replay_that_is_off_is_said(facts):
+    assert not any("replay" in note for note in advise(Run(facts, "runs/a")).notes)
+    replay = SimpleNamespace(makespan_error=-0.245)
+    assert list(_replayed(replay)) == [
+        "savings of time are of a replay that is off by -24.5 % of the run's time"
+    ]
 
 
 def test_nothing_to_advise_on(run_folders):
