@@ -211,6 +211,19 @@ def _sums(group: NDArray[np.intp], values: Floats, n: int = 0) -> Floats:
     return np.bincount(group, values, minlength=n).astype(np.float64)
 
 
+def _whitened(factor: Floats, values: Floats) -> Floats:
+    """Solve lower triangular systems, all of them a row at a time.
+
+    `numpy.linalg.solve` takes each by itself, by threads that wait for one another: a minute
+    where others keep the processors busy, for what takes milliseconds.
+    """
+    solved = np.zeros_like(values)
+    for i in range(values.shape[-1]):
+        known = np.einsum("...j,...j->...", factor[..., i, :i], solved[..., :i])
+        solved[..., i] = (values[..., i] - known) / factor[..., i, i]
+    return solved
+
+
 def _watts(
     energy_j: Floats,
     seconds: Floats,
@@ -254,10 +267,8 @@ def _watts(
     ) + _NOISE**2 * np.eye(len(busy))
     left = power / mean_w - (1 - added)[:, None] - slope[:, None] * busy
     factor = np.linalg.cholesky(covariance)
-    whitened = np.linalg.solve(
-        factor, np.broadcast_to(left[:, None, :, None], (*free.shape, len(busy), 1))
-    )
-    fit = -0.5 * (whitened[..., 0] ** 2).sum(axis=-1)
+    whitened = _whitened(factor, np.broadcast_to(left[:, None, :], (*free.shape, len(busy))))
+    fit = -0.5 * (whitened**2).sum(axis=-1)
     fit -= np.log(np.diagonal(factor, axis1=-2, axis2=-1)).sum(axis=-1)
     load = mean_busy / max(n_cpus, 1)
     odds = np.log(added / (1 - added)) - np.log(load / _IDLE)

@@ -19,18 +19,18 @@ pytest.importorskip("nipype")
 @pytest.fixture
 def type_in(tmp_path, environment):
     """Type a command where FreeSurfer, FastSurfer, a GPU and a head seem to be."""
-    freesurfer = install(tmp_path / "freesurfer", scale=1e-6)
+    freesurfer = install(tmp_path / "freesurfer")
     fastsurfer = install_fastsurfer(tmp_path / "fastsurfer")
     (tmp_path / "T1w.nii.gz").write_bytes(b"no image")
     (tmp_path / "workflows").symlink_to(Path(__file__).parents[2] / "workflows")
     folders = [Path(sys.executable).parent, fastsurfer / "bin", freesurfer.home / "bin"]
-    more = {"FASTSURFER_HOME": str(fastsurfer), "STAND_IN_GPU": "1"}
+    more = {"FASTSURFER_HOME": str(fastsurfer), "STAND_IN_GPU": "1", "STAND_IN_INSTANT": "1"}
     path = os.pathsep.join([*map(str, folders), os.environ["PATH"]])
     env = environment(**{**freesurfer.env, **more, "PATH": path})
 
     def type_in(line):
         done = subprocess.run(
-            line, shell=True, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120
+            line, shell=True, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=200
         )
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
         return done.stdout

@@ -44,7 +44,7 @@ class Site:
             env=env,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=280,
         )
         assert done.returncode == code, done.stdout + done.stderr
         return done.stderr

@@ -6,7 +6,8 @@
 
 An environment variable each: STAND_IN_SCALE, CPU seconds that are burnt for each one of the real
 program; STAND_IN_FAIL, ``TITLE[ lh|rh][=SIGNAL]``, the step whose last program fails, or dies of a
-signal; STAND_IN_CLOCK, ``stretched`` to let dates and times in logs pass as they would at scale 1.
+signal; STAND_IN_CLOCK, ``stretched`` to let dates and times in logs pass as they would at scale 1;
+STAND_IN_INSTANT, to start no program at all, where only logs and files matter.
 """
 
 import os
@@ -61,6 +62,15 @@ def work(cpu_s, elapsed_s, threads):
     time.sleep(max(0.0, elapsed_s - cpu_s) * SCALE)
 
 
+def make(paths, name):
+    """Make the files that a program leaves, named with commas between them."""
+    for path in paths.split(","):
+        if path:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w") as made:
+                made.write(f"made by a stand-in for {name}, no image\n")
+
+
 def program(name):
     """Be one of FreeSurfer's programs; recon-all says in the environment what it costs."""
     cost = os.environ.get("STAND_IN_COST")
@@ -80,11 +90,7 @@ def program(name):
             os.kill(os.getpid(), int(fails))
         say(f"ERROR: {name}: told to fail")
         return 1
-    for path in os.environ.get("STAND_IN_MAKES", "").split(","):
-        if path:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "w") as made:
-                made.write(f"made by a stand-in for {name}, no image\n")
+    make(os.environ.get("STAND_IN_MAKES", ""), name)
     if name in RUSAGE:
         say(f"{name} utimesec    {time.process_time() * STRETCH:.6f}", f"{name} stimesec    0.0")
     if name in SELF_TIMED or name == "mris_fix_topology":

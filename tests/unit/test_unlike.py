@@ -9,7 +9,7 @@ import pytest
 from nicarbon.curves import Piece
 from nicarbon.kinds import Kinds
 from nicarbon.timeline import Timeline
-from nicarbon.unlike import Doubt, doubts, joined, sigma
+from nicarbon.unlike import Doubt, _whitened, doubts, joined, sigma
 
 S = 1_000_000_000
 
@@ -137,3 +137,11 @@ def test_own_differences_are_independent():
     assert sigma([Doubt(own_j=3.0), Doubt(own_j=4.0)]) == 5.0
     assert sigma([Doubt((("a", 3.0),)), Doubt((("a", 4.0),))]) == 7.0
     assert sigma([]) == 0.0
+
+
+def test_triangular_systems_are_solved_without_blas():
+    rng = np.random.default_rng(7)
+    factor = np.tril(rng.random((2, 3, 5, 5)) + np.eye(5))
+    values = rng.random((2, 3, 5))
+    expected = np.linalg.solve(factor, values[..., None])[..., 0]
+    assert _whitened(factor, values) == pytest.approx(expected)
