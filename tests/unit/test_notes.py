@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
+from msgspec.structs import replace
 
 from nicarbon.attribution import Turn
-from nicarbon.notes import ending, notes
+from nicarbon.marked import marked
+from nicarbon.notes import apart_notes, ending, notes
 from nicarbon.records import Close, Host, NodeFile, Process, RunInfo, SampleFile, Sensor
 
 
@@ -151,3 +153,18 @@ def test_counters_that_stand_still(run, run_folders):
     still = run_folders.host(0.0, energy_j=0.0, **parts)
     (note,) = notes_of(run(hosts=[still]))
     assert "the counters of scanner stood still" in note
+
+
+def test_steps_whose_two_counts_differ_are_named(run_folders):
+    steps = run_folders.steps(CA_Reg=(0.5, {}), Fill=(0.5, {}))
+    apart = [replace(part, seen_share=share) for part, share in
+             zip(steps.parts, (0.2, 0.8), strict=True)]  # fmt: skip
+    span = run_folders.span("wf.recon", 0, 100, 10.0, steps=replace(steps, parts=tuple(apart)))
+    (note,) = apart_notes(marked([span]))
+    assert note == (
+        "2 steps of 2 are counted differently by markers and by programs, beyond the errors of "
+        "both: recon-all.CA_Reg (50 s of CPU time by its markers, 20 s by its programs, ± 1 s), "
+        "recon-all.Fill (50 s of CPU time by its markers, 1 min 20 s by its programs, ± 1 s)"
+    )
+    assert apart_notes(marked([run_folders.span("wf.recon", steps=steps)])) == ()
+    assert apart_notes(None) == ()

@@ -84,3 +84,13 @@ def test_a_long_execution_says_when_it_used_its_energy():
     assert sum(joules) == pytest.approx(of_node.energy_j)
     # A short one's is taken as even.
     assert share(a_line, node(30, 149, 119.0)).shares["a"].course == ()
+
+
+def test_energy_between_two_instants_is_known_inside_an_interval_too():
+    files = node(1, 3, 2.0)
+    ran = executions(files, [], [])
+    edges = {"a": [S, 3 * S // 2, 2 * S, 11 * S // 4, 3 * S]}
+    found = divide(line([10.0, 20.0, 40.0], [1.0] * 3), ran, files, [], edges).shares["a"]
+    # Even inside each interval: 20 J in the second second, 40 J in the third.
+    assert found.stretches_j == pytest.approx((10.0, 10.0, 30.0, 10.0))
+    assert sum(found.stretches_j) == pytest.approx(found.energy_j)

@@ -189,3 +189,17 @@ def test_names_cannot_break_the_table(run_folders):
 def test_the_same_run_gives_the_same_bytes(summary):
     assert to_json([summary]) == to_json([summary])
     assert to_tsv([summary]) == to_tsv([summary])
+
+
+def test_steps_have_their_stage_and_two_counts(run_folders):
+    steps = run_folders.steps(CA_Reg=(0.75, {}), Fill=(0.25, {}))
+    run = run_folders.run([run_folders.span("wf.recon", 0, 8, 100.0, steps=steps)])
+    document = json.loads(to_json([run.summary("step")]))
+    first = document["rows"][0]
+    keys = ("name", "stage", "hemisphere", "cpu_s", "seen_cpu_s", "error_cpu_s")
+    assert [first[key] for key in keys] == [
+        "recon-all.CA_Reg", "registration", None, 6.0, 6.0, pytest.approx(0.08),
+    ]  # fmt: skip
+    assert document["steps"]["n"] == 2
+    assert document["steps"]["disagree"] == []
+    assert json.loads(to_json([run.summary("node")]))["rows"][0].keys().isdisjoint({"stage"})

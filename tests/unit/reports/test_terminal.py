@@ -228,3 +228,13 @@ def test_a_gpu_that_cannot_be_read_is_said_once(run_folders):
     text = render([run_folders.run([run_folders.span("wf.strip")], [host]).summary()])
     assert text.count("GPU energy is missing") == 1
     assert "of GPUs" not in text
+
+
+def test_by_step_it_is_said_how_surely_they_are_told_apart(run_folders):
+    steps = run_folders.steps(CA_Reg=(0.75, {}), Fill=(0.25, {}))
+    run = run_folders.run([run_folders.span("wf.recon", 0, 9, 100.0, steps=steps)])
+    text = render([run.summary("step")])
+    assert "Steps are told apart by the markers" in text
+    assert "recon-all.CA_Reg" in text
+    assert "markers" not in render([run.summary("stage")])
+    assert "--by step" in render([run.summary("node")])
