@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import importlib.metadata
-import importlib.util
 import os
 import sys
 import threading
@@ -19,12 +17,10 @@ import typing
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from nicarbon.engines.pydra_names import require
 from nicarbon.engines.pydra_recording import Recording, Root
 from nicarbon.meter import messages, span
 from nicarbon.meter.session import Session, SessionError
-
-OLDEST = "1.0a9"
-INSTALL = "pip install 'nicarbon[pydra]'"
 
 _lock = threading.Lock()
 # By process: what is being recorded there, and how many outermost jobs take part.
@@ -64,27 +60,6 @@ def worker(
         raise ValueError("arguments belong to the worker's name: give them to the object itself")
     sampler_args = [] if interval_s is None else ["--interval", str(interval_s)]
     return Metered(_unwrap(inner), _Opener(run_dir, sampler_args, state_values))
-
-
-def require() -> None:
-    """Refuse a pydra that is missing or too old.
-
-    Raises
-    ------
-    ImportError
-        If it is; the message says what to install.
-    """
-    if importlib.util.find_spec("pydra") is None or _version() is None:
-        raise ImportError(f"pydra is not installed: {INSTALL}")
-    if importlib.util.find_spec("pydra.compose") is None:
-        raise ImportError(f"pydra {_version()} is too old, {OLDEST} is needed: {INSTALL}")
-
-
-def _version() -> str | None:
-    try:
-        return importlib.metadata.version("pydra")
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 class Metered:

@@ -7,7 +7,12 @@ pydra imports every module of that folder whenever anybody names a worker, and t
 
 from __future__ import annotations
 
+import importlib.metadata
+import importlib.util
 from typing import Any
+
+OLDEST = "1.0a9"
+INSTALL = "pip install 'nicarbon[pydra]'"
 
 
 def named(name: str) -> Any:
@@ -35,3 +40,24 @@ def named(name: str) -> Any:
     module = f"pydra.workers.nicarbon_{name}"
     content = {"__new__": make, "__module__": module, "run": None, "_plugin_name": name}
     return type("Worker", (Worker,), content)
+
+
+def require() -> None:
+    """Refuse a pydra that is missing or too old.
+
+    Raises
+    ------
+    ImportError
+        If it is; the message says what to install.
+    """
+    if importlib.util.find_spec("pydra") is None or _version() is None:
+        raise ImportError(f"pydra is not installed: {INSTALL}")
+    if importlib.util.find_spec("pydra.compose") is None:
+        raise ImportError(f"pydra {_version()} is too old, {OLDEST} is needed: {INSTALL}")
+
+
+def _version() -> str | None:
+    try:
+        return importlib.metadata.version("pydra")
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from nicarbon.engines import pydra
+from nicarbon.engines import pydra, pydra_names
 
 
 class Worker:
@@ -88,7 +88,7 @@ def test_what_was_recorded_elsewhere_is_not_this_processes(session, monkeypatch)
 )
 def test_one_line_says_what_to_install(monkeypatch, capfd, version, message):
     found = importlib.util.find_spec
-    monkeypatch.setattr(pydra, "_version", lambda: version)
+    monkeypatch.setattr(pydra_names, "_version", lambda: version)
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda n: None if n == "pydra.compose" else found(n)
     )
