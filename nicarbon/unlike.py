@@ -136,9 +136,14 @@ def doubts(
     energy_j, seconds = blocks.sum(line.energy_j), blocks.sum(np.diff(line.t_ns) / NS_PER_S)
     of_all = list(pieces.values())
     kind_w, own_w = _watts(energy_j, seconds, cpu_s, of_all, n_cpus, kinds.measured)
-    if kinds.watts is not None:
-        kind_w *= kinds.watts.left
-    mix = _Mix(names, cpu_s / total_s, squares, total_s, (kind_w, own_w))
+    # Strangers are as unknown as before: what they run elsewhere, or next time, is anything.
+    watts = kinds.watts
+    left = [
+        watts.left if watts is not None and name in watts.more_w and name != _OTHERS else 1.0
+        for name in names
+    ]
+    kinds_w = {name: kind_w * part for name, part in zip(names, left, strict=True)}
+    mix = _Mix(names, cpu_s / total_s, squares, total_s, kinds_w, own_w)
     return {
         span: _doubt(piece, row_of[span], mix, span in kinds.several)
         for span, piece in pieces.items()
@@ -148,34 +153,36 @@ def doubts(
 class _Mix(msgspec.Struct, frozen=True):
     """What was busy on a host: the part of each kind, the squares of the parts of executions.
 
-    `watts` is how unlike kinds are, and executions of one kind.
+    `kinds_w` is what a CPU second of each kind may cost more or less, `own_w` what executions of
+    one kind may differ by.
     """
 
     names: Sequence[str]
     parts: Floats
     squares: Floats
     busy_s: Floats
-    watts: tuple[float, float]
+    kinds_w: Mapping[str, float]
+    own_w: float
 
 
 def _doubt(piece: tuple[slice, Floats], own: int, mix: _Mix, several: bool) -> Doubt:
     where, cpu_s = piece
-    kind_w, own_w = mix.watts
     part = cpu_s / mix.busy_s[where]
     less_s = mix.parts[:, where] @ cpu_s
     alone_s = float(cpu_s.sum() - part @ cpu_s)
-    found = {mix.names[i]: -float(less_s[i]) for i in np.flatnonzero(less_s).tolist()}
+    busy = [(mix.names[i], float(less_s[i])) for i in np.flatnonzero(less_s).tolist()]
+    found = {name: -seconds * mix.kinds_w[name] for name, seconds in busy}
     kind = mix.names[own]
     if several:
         beside_s = float(less_s[own] - part @ cpu_s)
-        found[kind] = alone_s
-        found[f"{kind} beside"] = -max(beside_s, 0.0)
+        found[kind] = alone_s * mix.kinds_w[kind]
+        found[f"{kind} beside"] = -max(beside_s, 0.0) * mix.kinds_w[kind]
     else:
-        found[kind] = float(cpu_s.sum() - less_s[own])
+        found[kind] = float(cpu_s.sum() - less_s[own]) * mix.kinds_w[kind]
     others_s = float(cpu_s @ np.sqrt(np.maximum(mix.squares[where] - part**2, 0.0)))
     return Doubt(
-        tuple((name, kind_w * more_s) for name, more_s in sorted(found.items()) if more_s),
-        own_w * hypot(alone_s, others_s),
+        tuple((name, joules) for name, joules in sorted(found.items()) if joules),
+        mix.own_w * hypot(alone_s, others_s),
     )
 
 
