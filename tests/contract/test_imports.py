@@ -23,6 +23,7 @@ HEAVY = {
     "networkx",
     "matplotlib",
     "nipype",
+    "pydra",
     "psutil",
     "pynvml",
     "multiprocessing",
@@ -65,9 +66,12 @@ def loaded_by(statement):
         "import nicarbon.engines.nipype",
         "import nicarbon.engines.nipype_node",
         "import nicarbon.engines.nipype_job",
+        "import nicarbon.engines.pydra",
+        "import nicarbon.engines.pydra_hooks",
         "import nicarbon.cli.run",
         "import nicarbon.cli",
         "import nicarbon; nicarbon.plugin",
+        "import nicarbon; nicarbon.worker",
     ],
 )
 def test_an_engine_loads_nothing_heavy(statement):
