@@ -18,8 +18,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nicarbon.attribution import attribute
+from nicarbon.hosttime import host_times
+from nicarbon.pooled import machine
 from nicarbon.reader import read_run
 from nicarbon.testing import SimulatedHost, SimulatedRun, mixes
+from nicarbon.watts import Watts
 
 laws = settings(max_examples=40, deadline=None, derandomize=True)
 
@@ -70,6 +73,25 @@ def test_truth_and_shares_add_up_to_one_counter(mix):
     for span in result.spans:
         kinds_j = [joules for _, joules in span.doubt.kinds_j]
         assert fsum(kinds_j) == pytest.approx(0.0, abs=1e-9 * fsum(map(abs, kinds_j)) + 1e-9)
+
+
+@laws
+@given(drawn(), st.lists(st.floats(-1e3, 1e3), min_size=14, max_size=14))
+def test_whatever_is_taught_the_sum_is_kept(mix, more_w):
+    _, facts = carried_out(mix)
+    names = ["", *(tool.name for tool in mix.tools)]
+    watts = Watts(dict(zip(names, more_w, strict=False)), 0.5, 3)
+    [time] = host_times(facts).values()
+    types = {machine(one, facts.sample_files) for one in time.accounts}
+    before, after = attribute(facts), attribute(facts, dict.fromkeys(types, watts))
+    [h], [as_was] = after.hosts, before.hosts
+    assert_sum(h)
+    assert h.energy_j == as_was.energy_j
+    assert h.n_taught == 3
+    for a, b in zip(after.spans, before.spans, strict=True):
+        assert (a.energy_j is None) == (b.energy_j is None)
+        assert (a.energy_j or 0.0) >= 0.0
+        assert a.cpu_s == b.cpu_s
 
 
 @laws
