@@ -16,6 +16,13 @@ from types import SimpleNamespace
 
 import nvml_stand_in
 import pytest
+from hypothesis import settings
+
+# A busy machine is no failure, and what fails here fails anywhere. To look for new examples:
+# pytest --hypothesis-profile=search
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, print_blob=True)
+settings.load_profile("repeatable")
 
 SUPPORT = Path(__file__).with_name("support")
 PATIENCE_S = 90
