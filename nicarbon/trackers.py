@@ -113,7 +113,7 @@ class CodeCarbon:
             self._process.stdin.write(f"{line}\n")
             self._process.stdin.flush()
         except OSError:
-            self._fail("it ended")
+            self._fail("it failed")
 
     def _answer(self, timeout_s: float) -> dict[str, Any] | None:
         if self._process is None or self._process.stdout is None:
