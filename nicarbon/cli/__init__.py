@@ -39,6 +39,7 @@ VERBS = {
     "export": "write the nodes of many runs as one Parquet file",
     "graph": "draw the footprint graph, or write it for other programs",
     "doctor": "show which sensors work here, and how to enable the others",
+    "trackers": "run the same load under nicarbon and under other trackers",
 }
 
 _EXAMPLES = """\
@@ -67,6 +68,7 @@ examples:
                                            every node of a study, for DuckDB, pandas, Spark
   nicarbon graph RUN -o footprint.svg      stages, and what depends on what
   nicarbon doctor                          which sensors work here, and how to enable the others
+  nicarbon trackers --load children        what CodeCarbon and others say of the same work
 """
 
 
