@@ -9,6 +9,7 @@ import platform
 import shutil
 import sys
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,17 +27,18 @@ from nicarbon.trials.results import COUNTERS, NICARBON, Row, Trial, Trials
 _EPILOG = """\
 examples:
   nicarbon trackers --install             the other trackers too, each in an environment of its own
-  nicarbon trackers --load children       many short processes, as FSL's scripts start them
+  nicarbon trackers --load children       many short processes, as shell scripts start them
   nicarbon trackers --tracker nicarbon --tracker codecarbon-process -- ./my_pipeline.sh
   nicarbon trackers --format json         all that was found, for a program
 
-Each tracker runs in processes of its own, as its documentation has it: the load, then one process
-as long, a sleep, four at once, and a load whose parent is killed; of a COMMAND, the other four are
+Each tracker runs in processes of its own, as it is by default: the load, then one process as long,
+a sleep, four at once, and a load whose parent is killed; of a COMMAND, the other four are
 nicarbon's own loads. What their code asks of the network is refused and shown; only --install
 uses it. Their environments are kept under $XDG_CACHE_HOME/nicarbon/trackers.
 A tracker that does not run says why in its row, and the exit code is 0.
 """
 _MOST_S = 3600.0
+_INTERRUPTED = 130  # As a shell says it.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,20 +92,30 @@ def run(args: argparse.Namespace) -> int:
     chosen = args.tracker or [COUNTERS, NICARBON, *(tracker.name for tracker in TRACKERS)]
     busy = os.getloadavg()[0]
     began = time.strftime("%Y-%m-%d %H:%M", time.gmtime())
-    problems = _install(chosen) if args.install else {}
-    with TemporaryDirectory(prefix="nicarbon-trackers-") as scratch:
-        bench = Bench(Path(scratch), load, args.seconds, limit_s, _say)
-        rows = [bench.counters()] if COUNTERS in chosen else []
-        if NICARBON in chosen:
-            rows.append(bench.row(None))
-        for tracker in TRACKERS:
-            if tracker.name in chosen:
-                problem = problems.get(tracker.environment)
-                rows.append(Row(tracker.name, Trial(problem)) if problem else bench.row(tracker))
+    try:
+        problems = _install(chosen) if args.install else {}
+        with TemporaryDirectory(prefix="nicarbon-trackers-") as scratch:
+            bench = Bench(Path(scratch), load, args.seconds, limit_s, _say)
+            rows = tuple(_rows(bench, chosen, problems))
+    except KeyboardInterrupt:
+        _say("interrupted: nothing of the trials is left")
+        return _INTERRUPTED
     name = os.path.basename(command[0]) if command else f"{load[0]}, {args.seconds:g} CPU s"
-    trials = Trials(name, args.seconds, _machine(), began, busy, tuple(rows))
+    trials = Trials(name, args.seconds, _machine(), began, busy, rows)
     _print(trials, args.format)
     return 0
+
+
+def _rows(bench: Bench, chosen: Sequence[str], problems: Mapping[str, str]) -> Iterator[Row]:
+    """Try those that are chosen; one that could not be installed says so in its row."""
+    if COUNTERS in chosen:
+        yield bench.counters()
+    if NICARBON in chosen:
+        yield bench.row(None)
+    for tracker in TRACKERS:
+        if tracker.name in chosen:
+            problem = problems.get(tracker.environment)
+            yield Row(tracker.name, Trial(problem)) if problem else bench.row(tracker)
 
 
 def _check(args: argparse.Namespace, command: list[str]) -> None:
@@ -140,6 +152,7 @@ def _print(trials: Trials, format_: str) -> None:
     if format_ == "json":
         print(msgspec.json.format(msgspec.json.encode(trials)).decode())
     elif format_ == "tsv":
+        _say(report.conditions(trials))
         print(report.tsv(trials), end="")
     else:
         width, color = terminal(sys.stdout)

@@ -23,7 +23,7 @@ TITLES = (
     "remarks",
 )
 _NONE = "n/a"
-_WIDTH = 150
+_WIDTH = 120
 _EXPLAINED = """\
 reports: joules of the load, without a PUE. asleep: watts given to a process that slept as long.
 CPU seen: the part of the load's CPU time that it saw; of a tracker that reports joules alone, \
@@ -31,12 +31,12 @@ the joules of CPU for a CPU second, over those of one long process (n/a: it meas
 4 at once: joules of four loads at once, each under a tracker of its own, over those of one \
 around them; 1 is right.
 own CPU: CPU seconds beside the load's. adds: seconds before and after the load.
-network: whether its code asked for it, and what it did without; all was refused.
+network: whether its code asked for it; it was refused all, and did without unless it failed.
 after a kill: what was recorded when the process that started the load got SIGKILL."""
 
 
 def render(trials: Trials, *, width: int | None = None, color: bool = False) -> str:
-    """Show the trials as a table, and what its columns mean.
+    """Show the trials as a table, what there is to say of each, and what the columns mean.
 
     Parameters
     ----------
@@ -49,15 +49,20 @@ def render(trials: Trials, *, width: int | None = None, color: bool = False) -> 
     """
     console = new_console(width or _WIDTH, color)
     table = new_table()
-    for title in TITLES:
-        figures = title not in ("tracker", "network", "after a kill", "remarks")
+    for title in TITLES[:-1]:
+        is_figure = title not in ("tracker", "network", "after a kill")
         table.add_column(
-            title, justify="right" if figures else "left", overflow="fold", no_wrap=figures
+            title, justify="right" if is_figure else "left", overflow="fold", no_wrap=is_figure
         )
+    said = []
     for row in trials.rows:
-        table.add_row(*[Text(clean(cell)) for cell in cells(row)])
+        name, *figures, remarks = cells(row)
+        table.add_row(*[Text(clean(cell)) for cell in (row.name, *figures)])
+        said.append(f"{name}: {remarks}" if remarks else name)
     console.print(table)
     console.print()
+    for line in said:
+        console.print(Text(clean(line)), soft_wrap=True)
     console.print(Text(clean(conditions(trials))), soft_wrap=True)
     asked = {row.name: row.load.asked for row in trials.rows if row.load.asked}
     for name, hosts in asked.items():
@@ -107,7 +112,7 @@ def _network(row: Row) -> str:
     if row.name == COUNTERS:
         return _NONE
     if row.load.asked:
-        return "asked, failed without" if row.load.problem else "asked, works without"
+        return "asked, failed" if row.load.problem else "asked"
     return "not asked" if not row.load.problem else _NONE
 
 

@@ -20,6 +20,9 @@ from nicarbon.carbon.price import Price
 from nicarbon.cli import VERBS, doctor, main
 from nicarbon.meter import SCHEMA_VERSION
 from nicarbon.meter.sensors import rapl
+from nicarbon.reports import trackers
+from nicarbon.trials.environments import TRACKERS
+from nicarbon.trials.results import COUNTERS, NICARBON
 
 ROOT = Path(__file__).parents[2]
 # Made by the reader from the others; no file holds them.
@@ -88,6 +91,15 @@ def test_every_column_is_explained(docs):
     page = (docs / "what-the-numbers-mean.rst").read_text(encoding="utf-8")
     for column in {*rows.COLUMNS, *details.COLUMNS} - {"name"}:
         assert re.search(rf"^``.*\b{column}\b.*``$", page, flags=re.MULTILINE), column
+
+
+def test_the_table_of_trackers_has_a_row_for_each(docs):
+    text = (docs / "examples" / "trackers-children.tsv").read_text(encoding="utf-8")
+    titles, *lines = [line.split("\t") for line in text.splitlines()]
+    assert tuple(titles) == trackers.TITLES
+    known = [COUNTERS, NICARBON, *(tracker.name for tracker in TRACKERS)]
+    for name, line in zip(known, lines, strict=True):
+        assert line[0].startswith(name)
 
 
 def documented_files(docs):

@@ -37,7 +37,7 @@ def watch(event, args):
 
 
 class CodeCarbon:
-    """Its default, online tracker, as its first example has it."""
+    """Its default, online tracker; it reads every second, as loads here are short."""
 
     distribution = "codecarbon"
 

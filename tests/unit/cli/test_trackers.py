@@ -87,3 +87,12 @@ def test_a_mistake_is_one_line(tried, capsys, arguments, says):
     assert says in error
     assert error.count("\n") == 1
     assert tried == []
+
+
+def test_ctrl_c_is_one_line(tried, capsys, monkeypatch):
+    def interrupted(self, tracker):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trackers.Bench, "row", interrupted)
+    assert main(["trackers"]) == 130
+    assert capsys.readouterr().err == "nicarbon: interrupted: nothing of the trials is left\n"

@@ -34,7 +34,7 @@ def test_every_figure_of_one_that_works():
     (row,) = cells(WORKS)
     assert list(row.values()) == [
         *("works 3.3", "~150 J", "2.00 W", "100 %", "3.80", "1.50 s", "3 s"),
-        "asked, works without",
+        "asked",
         "nothing, 1 left running",
         "cpu 100 J + ram 50 J",
     ]
@@ -44,7 +44,7 @@ def test_one_without_a_figure_says_why_in_its_row():
     broken, nothing = cells(BROKEN, NOTHING)
     assert broken["reports"] == nothing["reports"] == "no figure"
     assert broken["remarks"] == "TypeError: �[31mno"
-    assert broken["network"] == "asked, failed without"
+    assert broken["network"] == "asked, failed"
     assert (nothing["network"], nothing["remarks"]) == ("n/a", "rapl: a virtual machine")
 
 
@@ -70,6 +70,7 @@ def test_the_table_says_what_ran_and_what_its_columns_mean():
     text = render(trials(WORKS, BROKEN), width=120)
     assert "load: cpu, 10 CPU s, 10.0 CPU s under the first of them; 4 CPUs; load average" in text
     assert "works asked for ipinfo.io" in text
+    assert "broken 0.1: TypeError: �[31mno" in text.splitlines()
     for title in TITLES[1:-1]:
         assert f"{title}: " in text
     assert "\x1b" not in text
