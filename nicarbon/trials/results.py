@@ -9,6 +9,8 @@ import msgspec
 
 NICARBON = "nicarbon"
 COUNTERS = "raw counters"
+# A tracker that polls its processes misses much of a shorter one: no yardstick for others.
+LONG_S = 5.0
 
 
 class Trial(msgspec.Struct, frozen=True):
@@ -116,12 +118,15 @@ class Row(msgspec.Struct, frozen=True):
         """Return the part of the load's CPU time that it saw.
 
         By its own CPU seconds; else, of trackers of a process, by the joules of CPU that it gives
-        a CPU second of the load, over those that it gives a CPU second of one long process.
+        a CPU second of the load, over those that it gives a CPU second of one process of at least
+        `LONG_S` seconds.
         """
         load, one = self.load, self.one
         if load.seen_cpu_s is not None and load.true_cpu_s:
             return load.seen_cpu_s / load.true_cpu_s
         if not self.by_process or one is None or not load.true_cpu_s or not one.true_cpu_s:
+            return None
+        if (one.true_duration_s or 0.0) < LONG_S:
             return None
         if "cpu" not in load.energy_j or not one.energy_j.get("cpu"):
             return None

@@ -25,6 +25,11 @@ def test_else_the_joules_of_cpu_for_a_cpu_second_against_one_process():
     assert Row("it", load, ONE, by_process=False).seen is None
 
 
+def test_a_short_process_is_no_yardstick():
+    short = Trial(energy_j={"cpu": 1.0}, true_cpu_s=4.0, true_duration_s=4.0)
+    assert Row("it", ONE, short, by_process=True).seen is None
+
+
 def test_what_four_trackers_say_over_what_one_says():
     assert Row("it", ONE, inner_j=380.0, outer_j=100.0).over_count == pytest.approx(3.8)
     assert Row("it", ONE, inner_j=380.0, outer_j=0.0).over_count is None
