@@ -201,6 +201,9 @@ def limited_time(found: Bottlenecks) -> Answer:
 
 
 def _limit_stage(found: Bottlenecks) -> str:
+    if len(found.nodes) == 1:
+        # The one stage that a monolith has as a whole says less than its name.
+        return isolated(leaf(found.nodes[0].node))
     return _stage(_slowest_stage(found)[0])
 
 

@@ -60,6 +60,12 @@ def test_without_energy_cpu_time_answers_and_says_so(run_folders):
     assert limit.short == "One"
 
 
+def test_a_run_of_one_node_was_limited_by_it(run_folders):
+    """Its stage as a whole may not be the one that took longest inside."""
+    run = run_folders.run([run_folders.span("wf.strip", 0, 9, 1.0)])
+    assert answers(run)[2].short == "strip"
+
+
 def test_a_run_without_nodes_knows_nothing(run_folders):
     for answer in answers(run_folders.run([], hosts=(), graphs=())):
         assert "not known" in answer.short.lower()
