@@ -14,6 +14,7 @@ AT_ONCE = -n $(N_TESTS) --dist loadfile
 # Apart: a browser's driver is a child of the process that tests, and other tests count children.
 # What needs a browser, an engine or a scheduler of its own is tried twice before it fails: these
 # have time limits that a busy machine can break; what was tried twice is printed.
+LONGEST = tests/integration/test_smriprep.py
 APART = tests/browser/ tests/integration/ tests/cluster/ tests/support/
 export NO_ET = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -68,7 +69,8 @@ test: check
 	$(BIN)/python workflows/get_demo_image.py
 	$(BIN)/pytest $(AT_ONCE) $(filter-out $(APART),$(wildcard tests/*/))
 	$(BIN)/pytest $(AT_ONCE) --reruns 1 tests/browser/
-	$(BIN)/pytest $(AT_ONCE) --reruns 1 tests/integration/
+	@# sMRIPrep first: the other files take as long together, and it alone would come last.
+	$(BIN)/pytest $(AT_ONCE) --no-loadscope-reorder --reruns 1 $(LONGEST) tests/integration/
 	$(BIN)/pytest --reruns 1 tests/cluster/
 
 # -E: what is taken from the program, such as --help, is no file that Sphinx sees change.
