@@ -10,11 +10,11 @@ T1W ?=
 N_PROCS ?=
 # Files of tests that run at once; but one cluster at a time.
 N_TESTS ?= 2
+LONGEST = tests/integration/test_smriprep.py
 AT_ONCE = -n $(N_TESTS) --dist loadfile
 # Apart: a browser's driver is a child of the process that tests, and other tests count children.
 # What needs a browser, an engine or a scheduler of its own is tried twice before it fails: these
 # have time limits that a busy machine can break; what was tried twice is printed.
-LONGEST = tests/integration/test_smriprep.py
 APART = tests/browser/ tests/integration/ tests/cluster/ tests/support/
 export NO_ET = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
