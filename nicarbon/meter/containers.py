@@ -10,10 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 
@@ -37,6 +34,10 @@ def expect() -> str:
     To be called before the node begins: a node adopts the orphans that are made while it runs.
     Whoever starts the container lets its id be written to `id_file` of the folder.
     """
+    # Every sampler and every node's process loads this module, and few nodes ask for a container.
+    import subprocess
+    import tempfile
+
     folder = tempfile.mkdtemp(prefix="nicarbon-")
     package_dir = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     # -I and -S: whatever the user's environment holds, it starts from a bare interpreter.
@@ -73,6 +74,8 @@ def used_s(folder: str) -> float | None:
 
 def forget(folder: str) -> None:
     """Remove a container's folder."""
+    import shutil
+
     shutil.rmtree(folder, ignore_errors=True)
 
 
