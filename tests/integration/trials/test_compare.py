@@ -97,7 +97,8 @@ def test_a_tracker_that_counts_its_process_adds_up_and_sees_all(codecarbon, benc
     # The load says what it used before it ends: its end is a hundredth or a few of a second.
     assert row.load.energy_j["cpu"] == pytest.approx(10 * row.load.true_cpu_s, rel=0.3)
     assert row.seen == pytest.approx(1, abs=0.3)
-    assert row.idle_w == pytest.approx(5, abs=4)
+    # Its memory's 5 W, and for a part of that time a CPU that starts an interpreter.
+    assert 4 < row.idle_w < 16
     # Its memory's watts are each tracker's: four of them give four times these.
     assert 1 < row.over_count < 4
     assert (row.load.asked, row.load.n_left) == ((), 0)
