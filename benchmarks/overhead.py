@@ -99,7 +99,7 @@ def trial(kind: str, n_nodes: int, base: str) -> None:
     print(f"TRIAL {used_s + sampler_s} {sampler_s}")
 
 
-def measure(kind: str, n_nodes: int) -> tuple[float, float]:
+def measure(kind: str, n_nodes: int, script: str = __file__) -> tuple[float, float]:
     """Return the CPU seconds of a trial in a fresh process, and the sampler's part of them.
 
     Of CodeCarbon: the CPU seconds of the first tracker, and the mean of the later ones.
@@ -107,7 +107,7 @@ def measure(kind: str, n_nodes: int) -> tuple[float, float]:
     base = tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
     try:
         done = subprocess.run(
-            [sys.executable, __file__, "--trial", kind, str(n_nodes), base],
+            [sys.executable, script, "--trial", kind, str(n_nodes), base],
             env=environment(),
             cwd=base,
             capture_output=True,

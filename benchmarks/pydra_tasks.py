@@ -11,15 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import machine
-from overhead import cpu_s, environment, upper_bound
+from overhead import cpu_s, measure, upper_bound
 
 BUDGET_MS = 1.0
 
@@ -55,24 +52,6 @@ def trial(kind: str, n_tasks: int, base: str) -> None:
     print(f"TRIAL {used_s + sampler_s} {sampler_s}")
 
 
-def measure(kind: str, n_tasks: int) -> tuple[float, float]:
-    """Return the CPU seconds of a trial in a fresh process, and the sampler's part of them."""
-    base = tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
-    try:
-        done = subprocess.run(
-            [sys.executable, __file__, "--trial", kind, str(n_tasks), base],
-            env=environment(),
-            cwd=base,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    finally:
-        shutil.rmtree(base)
-    _, used_s, sampler_s = done.stdout.splitlines()[-1].split()
-    return float(used_s), float(sampler_s)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=10)
@@ -84,11 +63,11 @@ def main() -> int:
         trial(args.trial[0], int(args.trial[1]), args.trial[2])
         return 0
     print(machine.describe())
-    measure("metered", 1)  # Bytecode is compiled, files are in memory.
+    measure("metered", 1, __file__)  # Bytecode is compiled, files are in memory.
     pairs = []
     for number in range(args.pairs):
         kinds = ("plain", "metered") if number % 2 else ("metered", "plain")
-        found = {kind: measure(kind, args.tasks) for kind in kinds}
+        found = {kind: measure(kind, args.tasks, __file__) for kind in kinds}
         pairs.append((found["plain"][0], *found["metered"]))
     if args.json:
         args.json.write_text(json.dumps(pairs))
