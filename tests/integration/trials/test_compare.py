@@ -212,8 +212,9 @@ def test_nicarbon_sees_all_and_gives_a_sleep_little(bench):
     assert row.load.asked == ()
     assert row.over_count < 1.3
     assert row.idle.seen_cpu_s < row.load.seen_cpu_s / 5
-    # Its share is of a second in which little but starting Python was done.
-    assert row.idle.total_j < row.load.total_j / 2
+    # A sleep keeps the host on for as long as the load does: on a small host
+    # most of the energy of both is that, and only the order can be asked for.
+    assert row.idle.total_j < row.load.total_j
 
 
 def test_where_there_are_no_counters_each_sensor_says_why(bench, monkeypatch):
