@@ -19,8 +19,9 @@ from nicarbon.accounts import METHODS
 from nicarbon.entities import entities
 from nicarbon.notes import count, some
 from nicarbon.references import Reference
-from nicarbon.run import Run, Summary
+from nicarbon.run import Run
 from nicarbon.spread import Spread, spread
+from nicarbon.summary import Summary
 from nicarbon.units import J_PER_WH
 
 if TYPE_CHECKING:

@@ -95,6 +95,8 @@ class Row(msgspec.Struct, frozen=True):
 Priced: TypeAlias = Callable[[Row, Sequence[SpanEnergy]], Row]
 
 COLUMNS = Row.__struct_fields__
+# The name of the row of all that ran.
+TOTAL = "total"
 
 
 def unpriced(row: Row, spans: Sequence[SpanEnergy]) -> Row:

@@ -9,45 +9,41 @@ pandas and networkx are loaded only by those who ask for tables and graphs.
 from __future__ import annotations
 
 import os
-from collections import Counter, defaultdict
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from math import fsum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from nicarbon.attribution import Attribution, HostEnergy, SpanEnergy, attribute
-from nicarbon.batch_notes import batch_notes, explained
-from nicarbon.carbon.embodied import Making, Score, Share, Unit, scored, shares
-from nicarbon.carbon.intensity import Intensity, given
+from nicarbon.attribution import Attribution, SpanEnergy, attribute
+from nicarbon.carbon.choice import as_it_was, chosen, counted, find_intensity, kept
+from nicarbon.carbon.embodied import Making, Share, Unit, scored, shares
 from nicarbon.carbon.price import Price, Terms
-from nicarbon.carbon.pricing import Pricing, grams, weighed, window
+from nicarbon.carbon.pricing import Pricing
 from nicarbon.carbon.source import Fixed, Source
-from nicarbon.carbon.stored import read_price, write_price
-from nicarbon.carbon.tables import Tables
-from nicarbon.details import Detail, details
+from nicarbon.carbon.stored import read_price
+from nicarbon.details import details
 from nicarbon.earlier import Saved, saved
-from nicarbon.errors import PriceError
-from nicarbon.flow import UNCLASSIFIED
-from nicarbon.grouping import check, label
-from nicarbon.history import Queue, queue, with_history
-from nicarbon.logs.names import interface, safe
-from nicarbon.marked import Marked, by_hemisphere, by_step, marked, step_of
-from nicarbon.marked import by_stage as by_stage_of_steps
-from nicarbon.notes import apart_notes, count, divided_notes, ending, is_known, notes, taught_notes
+from nicarbon.folding import Folding
+from nicarbon.grouping import check
+from nicarbon.history import queue, with_history
+from nicarbon.marked import marked
+from nicarbon.notes import ending
+from nicarbon.planned import merged, missing
 from nicarbon.pooled import taught
-from nicarbon.programs import Told, by_program, by_stage, inside, told
+from nicarbon.programs import told
 from nicarbon.reader import read_run
-from nicarbon.reasons import Reasons, reasons
-from nicarbon.records import Graph, Host, Node, RunFacts
-from nicarbon.rows import Priced, Row, clock_offsets, fold, fold_one, share_range
+from nicarbon.reasons import Reasons
+from nicarbon.records import Graph, Host, RunFacts
+from nicarbon.rows import clock_offsets
+from nicarbon.run_notes import price_notes, run_notes
 from nicarbon.sightings import arguments
+from nicarbon.staged import Staged
 from nicarbon.stages import StageRules
+from nicarbon.summary import Summary, coverage, host_labels, iso_utc
 from nicarbon.units import NS_PER_S
-from nicarbon.waste import Waste, waste
+from nicarbon.waste import waste
 from nicarbon.watts import Watts
 
 if TYPE_CHECKING:
@@ -56,95 +52,7 @@ if TYPE_CHECKING:
 
     from nicarbon.bottleneck import Bottlenecks
 
-TOTAL = "total"
-# Functional units that nodes tell.
-_COUNTED = ("subject", "session")
-
-
-class Summary(msgspec.Struct, frozen=True):
-    """Where the energy of a run went.
-
-    Attributes
-    ----------
-    started : str or None
-        UTC, ISO 8601; None where no record says it.
-    duration_s : float
-        The longest time that a host served the run.
-    hosts : tuple of HostEnergy
-        The account of each host.
-    labels : dict
-        Name of each host, by its id: its hostname, made unique.
-    coverage : float or None
-        The part of the hosts' energy that the rows account for.
-    rows : tuple of Row
-        Highest energy first.
-    missing : tuple of str
-        Nodes of the graph without any record.
-    notes : tuple of str
-        What the figures lack, a sentence each.
-    price : Price or None
-        What the grams rest on; None where the run is not priced.
-    details : dict
-        What else is known of each node, by its name; empty unless a row is a node.
-    saved : Saved or None
-        What the cached nodes once cost; None where there are none, or it was not looked up.
-    saved_g : float or None
-        The same in grams, each earlier run at the price that it has; None where one has none.
-    waste : Waste or None
-        What executions without a result used; None where each had one.
-    queue : Queue or None
-        How long jobs waited for their scheduler; None where no node ran as a job.
-    outcome : str
-        How the run ended: see `nicarbon.notes.ending`.
-    told : Told or None
-        How surely programs are told apart; None where nobody looked at them.
-    programs : dict
-        The programs of each node as rows, by its name; empty unless a row is a node.
-    embodied : tuple of Share
-        The run's share of the making of its hosts; empty where it is not declared.
-    score : Score or None
-        Of a functional unit; None where none was named.
-    marked : Marked or None
-        How surely the steps are told apart that tools inside the nodes marked; None where none
-        did.
-    stages : dict
-        The stage of each step, by its name; empty unless a row is a step.
-    arguments : dict
-        Command lines of each program, where they were kept; empty unless a row is a program.
-    """
-
-    schema_version: str
-    run_id: str
-    path: str
-    started: str | None
-    duration_s: float
-    hosts: tuple[HostEnergy, ...]
-    labels: dict[str, str]
-    by: str
-    coverage: float | None
-    rows: tuple[Row, ...]
-    total: Row
-    missing: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    price: Price | None = None
-    details: dict[str, Detail] = {}
-    saved: Saved | None = None
-    saved_g: float | None = None
-    waste: Waste | None = None
-    queue: Queue | None = None
-    outcome: str = "ok"
-    told: Told | None = None
-    programs: dict[str, tuple[Row, ...]] = {}
-    embodied: tuple[Share, ...] = ()
-    score: Score | None = None
-    marked: Marked | None = None
-    stages: dict[str, str] = {}
-    arguments: dict[str, tuple[str, ...]] = {}
-
-    @property
-    def n_missing(self) -> int:
-        """Number of nodes of the graph without any record."""
-        return len(self.missing)
+__all__ = ["Run", "Summary"]
 
 
 class Run:
@@ -173,9 +81,8 @@ class Run:
         self.chosen_price: Price | None = None
         self.price_problem: str | None = None
         self._pricing: Pricing | None = None
+        self._staged: Staged | None = None
         self._executed: tuple[tuple[object, ...], nx.DiGraph] | None = None
-        self._rules: StageRules | None = None
-        self._staged: tuple[StageRules, dict[str, str]] | None = None
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Run:
@@ -224,11 +131,31 @@ class Run:
         return clock_offsets(self.attribution.spans)
 
     @property
-    def _priced(self) -> Priced:
-        """What gives rows their grams, by the price that is chosen now."""
+    def _applied(self) -> Pricing:
+        """The price that is chosen now, applied to the executions."""
         if self._pricing is None or self._pricing.price is not self.chosen_price:
             self._pricing = Pricing(self.chosen_price, self.attribution.spans)
-        return self._pricing.row
+        return self._pricing
+
+    def _by(self, rules: StageRules) -> Staged:
+        """Return the stages by some rules: every table and graph of a run asks for the same."""
+        if self._staged is None or self._staged.rules is not rules:
+            self._staged = Staged(rules, self._graph, self.attribution.spans)
+        return self._staged
+
+    def _folding(self, stages_file: str | Path | None) -> Folding:
+        def attributes() -> Mapping[str, Mapping[str, Any]]:
+            return dict(self.executed(stages_file).nodes(data=True))
+
+        return Folding(
+            graph=self._graph,
+            spans=self.attribution.spans,
+            staged=self._by(self.rules(stages_file)),
+            labels=host_labels(self.attribution.hosts),
+            offsets=self._offsets,
+            priced=self._applied.row,
+            attributes=attributes,
+        )
 
     @property
     def graph(self) -> nx.DiGraph:
@@ -250,14 +177,12 @@ class Run:
         """
         from nicarbon.graph import executed_graph, frozen
 
-        state = (stages_file, self.chosen_price)
-        if self._executed is None or self._executed[0] != state or stages_file is not None:
-            stages = self.stage_of(self.rules(stages_file))
-            labels = host_labels(self.attribution.hosts)
-            graph = executed_graph(
-                self._graph, stages, self.attribution.spans, labels, self._priced
-            )
-            for part in self.parts("stage", stages_file):
+        rules, spans = self.rules(stages_file), self.attribution.spans
+        state = (rules, self.chosen_price)
+        if self._executed is None or self._executed[0] != state:
+            staged, labels = self._by(rules), host_labels(self.attribution.hosts)
+            graph = executed_graph(self._graph, staged.of_node, spans, labels, self._applied.row)
+            for part in staged.parts:
                 if part.part:
                     node = graph.nodes[part.node]
                     node["parts"] = (*node.get("parts", ()), part)
@@ -388,14 +313,12 @@ class Run:
             If the source has no intensity for that time, a host is not declared, or no node has
             such a unit.
         """
-        started_s = self.facts.info.t_unix_ns / NS_PER_S
-        spans = self.attribution.spans
-        found = weighed(source.between(*(window(spans) or (started_s, started_s + 1.0))), spans)
-        embodied = None
-        if making is not None:
-            embodied = making.of(self.attribution.hosts, self._headers)
-        unit = self._unit(per) if isinstance(per, str) else per
-        self.chosen_price = (terms or Terms()).price(found, embodied, unit)
+        if isinstance(per, str):
+            per = counted(per, self.executed().nodes.values(), self.path)
+        started_unix_s = self.facts.info.t_unix_ns / NS_PER_S
+        self.chosen_price = chosen(
+            source, terms, making, per, self.attribution, self._headers, started_unix_s
+        )
         self.price_problem = None
         return self.chosen_price
 
@@ -403,14 +326,6 @@ class Run:
     def _headers(self) -> dict[str, Host]:
         """What a sampler recorded of each host."""
         return {file.host.host: file.host for file in reversed(self.facts.sample_files)}
-
-    def _unit(self, name: str) -> Unit:
-        """Count a unit that nodes tell: subjects, sessions."""
-        values = {data.get(name) for data in self.executed().nodes.values() if name in _COUNTED}
-        n = len(values - {None, ""})
-        if not n:
-            raise PriceError(f"{self.path}: no node has a {name}; give their number: {name}=12")
-        return Unit(name, n)
 
     def embodied(self) -> tuple[Share, ...]:
         """Return the run's share of the making of its hosts; empty where it is not declared."""
@@ -429,11 +344,7 @@ class Run:
         OutputError
             If the folder cannot be written.
         """
-        if self.chosen_price is None:
-            raise PriceError(f"{self.path}: no price is chosen")
-        now = datetime.now(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
-        self.chosen_price = msgspec.structs.replace(self.chosen_price, priced=now)
-        write_price(self.path, self.chosen_price)
+        self.chosen_price = kept(self.path, self.chosen_price)
         return self.chosen_price
 
     def rules(self, stages_file: str | Path | None = None) -> StageRules:
@@ -447,27 +358,13 @@ class Run:
             If the rule file cannot be understood.
         """
         rules = StageRules.load(stages_file)
-        if self._rules is None or self._rules.text != rules.text:
-            self._rules = rules
-        return self._rules
+        if self._staged is None or self._staged.rules.text != rules.text:
+            return rules
+        return self._staged.rules
 
     def stage_of(self, rules: StageRules) -> dict[str, str]:
         """Return the stage of every node, recorded or only planned, by its unique name."""
-        if self._staged is None or self._staged[0] is not rules:
-            self._staged = rules, self._classified(rules)
-        return self._staged[1]
-
-    def _classified(self, rules: StageRules) -> dict[str, str]:
-        stages = rules.classify(self._graph)
-        for span in self.attribution.spans:
-            if span.node not in stages and span.map_node in stages:
-                stages[span.node] = stages[span.map_node]
-        return stages | rules.classify(self._lost(stages))
-
-    def _lost(self, known: Container[str]) -> Graph:
-        """Return the nodes that were recorded and that no graph has."""
-        unknown = {span.node for span in self.attribution.spans if span.node not in known}
-        return Graph("", "", tuple(Node(name) for name in sorted(unknown)), ())
+        return self._by(rules).of_node
 
     def reasons(self, stages_file: str | Path | None = None) -> Reasons:
         """Say which rule named each node, and how much of the run none did.
@@ -488,17 +385,7 @@ class Run:
         StageRuleError
             If the rule file cannot be understood.
         """
-        rules = self.rules(stages_file)
-        stages, parts = self.stage_of(rules), self.parts("stage", stages_file)
-        mapped = {s.node for s in self.attribution.spans if s.map_node in stages}
-        known = {node.name for node in self._graph.nodes} | mapped
-        unnamed = [p for p in parts if (p.part or stages[p.node]) == UNCLASSIFIED]
-        return Reasons(
-            nodes=reasons(rules, self._graph) + reasons(rules, self._lost(known)),
-            unclassified=fold_one(UNCLASSIFIED, unnamed, self._offsets),
-            total=fold_one(TOTAL, self.attribution.spans, self._offsets),
-            energy_share=share_range(unnamed, parts),
-        )
+        return self._by(self.rules(stages_file)).reasons(self._offsets)
 
     def saved(self, further: Iterable[str | Path] = ()) -> Saved | None:
         """Look up in the run folders beside this one what its cached nodes once cost.
@@ -543,46 +430,48 @@ class Run:
         """
         check(by)
         cache = None if earlier is None else self.saved(earlier)
-        costs = cache.nodes if cache else {}
-        rules = self.rules(stages_file)
-        attribution, info = self.attribution, self.facts.info
-        labels = host_labels(attribution.hosts)
-        name_of = self._naming(by, rules, labels, stages_file)
-        missing = self._missing()
-        rows = fold(self.parts(by, stages_file), name_of, self._offsets, self._priced)
-        total = fold_one(TOTAL, attribution.spans, self._offsets, self._priced)
-        made, price = self.embodied(), self.chosen_price
-        per = None if price is None else price.per
+        attribution, info, folding = self.attribution, self.facts.info, self._folding(stages_file)
+        spans, staged, price = attribution.spans, folding.staged, self.chosen_price
+        rows, total, made = folding.rows(by), folding.total(), self.embodied()
         return Summary(
             schema_version=info.schema_version,
             run_id=info.run_id,
             path=str(self.path),
-            started=_utc(info.t_unix_ns),
+            started=iso_utc(info.t_unix_ns),
             duration_s=max((host.duration_s for host in attribution.hosts), default=0.0),
             hosts=attribution.hosts,
-            labels=labels,
+            labels=dict(folding.labels),
             by=by,
             coverage=coverage(attribution.hosts),
-            rows=tuple(rows),
+            rows=rows,
             total=total,
-            missing=missing,
-            notes=self._notes(missing, self._wholes(rules), self.parts("stage", stages_file))
-            + self._price_notes(),
-            price=self.chosen_price,
-            details=details(self._graph, attribution.spans, costs) if by == "node" else {},
+            missing=missing(self._graph, spans),
+            notes=self._notes(staged.monoliths, staged.parts)
+            + price_notes(price, self.price_problem, self._applied),
+            price=price,
+            details=details(self._graph, spans, cache.nodes if cache else {})
+            if by == "node"
+            else {},
             saved=cache,
-            saved_g=None if cache is None else _priced_as_it_was(cache),
-            waste=waste(attribution.spans, self._priced),
-            queue=queue(attribution.spans),
+            saved_g=None if cache is None else as_it_was(cache),
+            waste=waste(spans, self._applied.row),
+            queue=queue(spans),
             outcome=ending(self.facts),
-            told=told(attribution.spans),
-            programs=self._programs() if by == "node" else {},
+            told=told(spans),
+            programs=folding.programs() if by == "node" else {},
             embodied=made,
-            score=None if per is None else scored(per, total, made),
-            marked=marked(attribution.spans),
-            stages=self._stages_of_steps(rules) if by == "step" else {},
+            score=None if price is None or price.per is None else scored(price.per, total, made),
+            marked=marked(spans),
+            stages=staged.of_step if by == "step" else {},
             arguments=arguments(self.facts.sample_files) if by == "program" else {},
         )
+
+    def _notes(
+        self, monoliths: Sequence[str] = (), parts: Iterable[SpanEnergy] = ()
+    ) -> tuple[str, ...]:
+        without = missing(self._graph, self.attribution.spans)
+        is_taught = self.watts is not None
+        return run_notes(self.facts, self.attribution, without, monoliths, parts, taught=is_taught)
 
     def divided(
         self, among: Sequence[str], by: str = "stage", stages_file: str | Path | None = None
@@ -607,25 +496,9 @@ class Run:
         for key in among:
             check(key)
         whole = self.summary(by, stages_file)
-        name_of = self._naming(by, self.rules(stages_file), whole.labels, stages_file)
-        nodes = self.executed(stages_file).nodes
-        groups: dict[tuple[str | None, ...], list[SpanEnergy]] = defaultdict(list)
-        parts: dict[tuple[str | None, ...], list[SpanEnergy]] = defaultdict(list)
-        for all_of_them, spans in (
-            (groups, self.attribution.spans),
-            (parts, self.parts(by, stages_file)),
-        ):
-            for span in spans:
-                all_of_them[tuple(nodes[span.node][key] for key in among)].append(span)
         return {
-            values: msgspec.structs.replace(
-                whole,
-                rows=tuple(fold(parts[values], name_of, self._offsets, self._priced)),
-                total=fold_one(TOTAL, groups[values], self._offsets, self._priced),
-                embodied=(),
-                score=None,
-            )
-            for values in sorted(groups, key=lambda values: [value or "" for value in values])
+            values: msgspec.structs.replace(whole, rows=rows, total=total, embodied=(), score=None)
+            for values, (rows, total) in self._folding(stages_file).divided(among, by).items()
         }
 
     def parts(
@@ -647,28 +520,7 @@ class Run:
         sequence of SpanEnergy
             `part` is a part's program, step, hemisphere or stage, empty for a whole execution.
         """
-        spans = self.attribution.spans
-        if by == "step":
-            return by_step(spans, self._steps())
-        if by == "hemisphere" and any(span.steps for span in spans):
-            nodes = self.executed(stages_file).nodes(data=by)
-            return by_hemisphere(spans, dict(nodes))
-        if by == "program" and told(spans) is not None:
-            return by_program(spans)
-        if by == "stage" and any(span.split or span.steps for span in spans):
-            rules = self.rules(stages_file)
-            wholes, stage_of = set(rules.wholes(self._graph)), self.stage_of(rules)
-            of_steps = self._stages_of_steps(rules)
-            return [
-                part
-                for whole in by_stage(spans, stage_of, wholes, rules.of_program)
-                for part in (
-                    by_stage_of_steps(whole, of_steps, stage_of[whole.node])
-                    if whole.node in wholes or whole.map_node in wholes
-                    else [whole]
-                )
-            ]
-        return spans
+        return self._folding(stages_file).parts(by)
 
     def inside(
         self, stages_file: str | Path | None = None
@@ -677,52 +529,7 @@ class Run:
 
         Of a monolith in which none was seen, the steps that it marked.
         """
-        rules = self.rules(stages_file)
-        wholes, stage_of = set(rules.wholes(self._graph)), self.stage_of(rules)
-        spans = self.attribution.spans
-        marked_only = [
-            span
-            for span in spans
-            if span.split is None
-            and span.steps is not None
-            and (span.node in wholes or span.map_node in wholes)
-        ]
-        whole = {span.span for span in marked_only}
-        rest = [span for span in spans if span.span not in whole]
-        found = inside(rest, stage_of, wholes, rules.of_program)
-        of_steps = self._stages_of_steps(rules)
-        for part in by_step(marked_only, {}):
-            stage = of_steps.get(part.part, stage_of[part.node])
-            found.setdefault(stage, {}).setdefault(part.node, []).append(part)
-        return found
-
-    def _steps(self) -> dict[str, str | None]:
-        """Return the step of each node that is one as a whole, as of an imported log."""
-        return {node.name: step_of(node) for node in self._graph.nodes}
-
-    def _stages_of_steps(self, rules: StageRules) -> dict[str, str]:
-        """Return the stage of each step: by its title, where no program of it is looked at."""
-        found = marked(self.attribution.spans)
-        steps = found.steps if found is not None else {}
-        nodes = tuple(
-            Node(name, safe(step.command), interface(step.command))
-            for name, step in steps.items()
-            if step.command
-        )
-        return rules.classify(Graph("", "", nodes, ()))
-
-    def _programs(self) -> dict[str, tuple[Row, ...]]:
-        """Return the programs of each node in which some were seen."""
-        of_node: dict[str, list[SpanEnergy]] = {}
-        for span in self.attribution.spans:
-            if span.split is not None:
-                of_node.setdefault(span.node, []).append(span)
-        return {
-            node: tuple(
-                fold(by_program(spans), lambda part: part.part, self._offsets, self._priced)
-            )
-            for node, spans in of_node.items()
-        }
+        return self._by(self.rules(stages_file)).inside()
 
     def bottlenecks(self, stages_file: str | Path | None = None) -> Bottlenecks:
         """Say what limited the run: see `nicarbon.bottleneck`.
@@ -736,122 +543,5 @@ class Run:
         """
         from nicarbon.bottleneck import bottlenecks
 
-        graph = self.executed(stages_file)
-        said = self._notes(self._missing(), ())
+        graph, said = self.executed(stages_file), self._notes()
         return bottlenecks(self.facts, self.attribution, graph, path=str(self.path), notes=said)
-
-    def _naming(
-        self, by: str, rules: StageRules, labels: dict[str, str], stages_file: str | Path | None
-    ) -> Callable[[SpanEnergy], str]:
-        if by == "node":
-            return lambda span: span.node
-        if by == "host":
-            return lambda span: labels[span.host]
-        if by == "stage":  # without networkx: what `nicarbon run` shows at its end
-            stages = self.stage_of(rules)
-            return lambda span: span.part or stages[span.node]
-        if by == "step" or (by == "program" and told(self.attribution.spans) is not None):
-            return lambda span: span.part
-        nodes = self.executed(stages_file).nodes
-        names = {name: label(by, data[by]) for name, data in nodes(data=True)}
-        return lambda span: span.part or names[span.node]
-
-    def _notes(
-        self, missing: Sequence[str], wholes: Sequence[str], parts: Iterable[SpanEnergy] = ()
-    ) -> tuple[str, ...]:
-        of_jobs = explained(self.facts)
-        rest = [name for name in missing if name not in of_jobs]
-        cut = {part.node for part in parts if part.part and part.split is None}
-        return (
-            *notes(self.facts, self.attribution, rest, [n for n in wholes if n not in cut]),
-            *divided_notes(self.attribution.spans, sorted(cut)),
-            *apart_notes(marked(self.attribution.spans)),
-            *batch_notes(self.facts, self.attribution.spans),
-            *(taught_notes(self.attribution.hosts) if self.watts is not None else ()),
-        )
-
-    def _price_notes(self) -> tuple[str, ...]:
-        """Say what is wrong with the price, and what its intensities lack."""
-        said = [self.price_problem] if self.price_problem else []
-        if self.chosen_price is not None and self.chosen_price.bridged_note is not None:
-            said.append(self.chosen_price.bridged_note)
-        if self._pricing is not None and self._pricing.n_uncovered:
-            said.append(
-                f"{count(self._pricing.n_uncovered, 'execution')} lie outside the time that the "
-                "run was priced for, and have no grams: price it again with 'nicarbon price'"
-            )
-        return tuple(said)
-
-    def _missing(self) -> tuple[str, ...]:
-        spans = self.attribution.spans
-        seen = {span.node for span in spans} | {span.map_node for span in spans}
-        return tuple(
-            sorted(n.name for n in self._graph.nodes if n.name not in seen and not n.collects)
-        )
-
-    def _wholes(self, rules: StageRules) -> tuple[str, ...]:
-        ran = {span.node for span in self.attribution.spans if span.outcome != "cached"}
-        return tuple(sorted(name for name in rules.wholes(self._graph) if name in ran))
-
-
-def find_intensity(
-    country: str | None = None, region: str | None = None, g_per_kwh: float | None = None
-) -> Intensity:
-    """Return a given intensity, or a country's or region's: one of both, as none is assumed."""
-    if g_per_kwh is not None:
-        if country is not None or region is not None:
-            raise PriceError("give a country (and region) or an intensity, not both")
-        return given(g_per_kwh)
-    if country is None:
-        raise PriceError("give a country (and region), or an intensity; none is assumed")
-    return Tables.find().intensity(country, region)
-
-
-def _priced_as_it_was(cache: Saved) -> float | None:
-    """Return the grams of what a cache saved, at the prices of the runs that it cost."""
-    parts = []
-    for folder, energy_j in cache.runs.items():
-        price, _ = read_price(Path(folder))
-        if price is None:
-            return None
-        parts.append(grams(energy_j, price.intensity.g_per_kwh, price.pue) or 0.0)
-    return fsum(parts) if parts else None
-
-
-def merged(graphs: Iterable[Graph]) -> Graph:
-    """Unite the executed graphs of a run; a node that several name is described by the first."""
-    graphs = tuple(graphs)
-    nodes: dict[str, Node] = {}
-    for graph in graphs:
-        for node in graph.nodes:
-            nodes.setdefault(node.name, node)
-    edges = dict.fromkeys(edge for graph in graphs for edge in graph.edges)
-    workflow = ", ".join(dict.fromkeys(graph.workflow for graph in graphs))
-    plugin = ", ".join(dict.fromkeys(graph.plugin for graph in graphs))
-    return Graph(workflow, plugin, tuple(nodes.values()), tuple(edges))
-
-
-def host_labels(hosts: Iterable[HostEnergy]) -> dict[str, str]:
-    """Name each host by its hostname, with its id where several have the same."""
-    hosts = tuple(hosts)
-    counts = Counter(host.hostname for host in hosts)
-    return {
-        host.host: host.hostname
-        if host.hostname and counts[host.hostname] == 1
-        else f"{host.hostname} ({host.host})".strip()
-        for host in hosts
-    }
-
-
-def coverage(hosts: Iterable[HostEnergy]) -> float | None:
-    """Return the part of the hosts' energy that nodes account for; None without energy."""
-    known = [host for host in hosts if is_known(host)]
-    energy_j = fsum(host.energy_j for host in known)
-    return fsum(host.nodes_j for host in known) / energy_j if energy_j else None
-
-
-def _utc(t_unix_ns: int) -> str | None:
-    if not t_unix_ns:
-        return None
-    time = datetime.fromtimestamp(t_unix_ns // NS_PER_S, UTC)
-    return time.isoformat().replace("+00:00", "Z")

@@ -54,6 +54,8 @@ GRAPH = Graph(
     ),
     (("wf.strip", "wf.mask"), ("wf.mask", "wf.fast"), ("wf.fast", "wf.smooth")),
 )
+FREESURFER = "nipype.interfaces.freesurfer.preprocess.ReconAll"
+RECON = Graph("wf", "Linear", (Node("wf.recon", "wf", FREESURFER, "recon-all"),), ())
 
 
 def span(node, start_s=0.0, end_s=1.0, energy_j=10.0, host=ID, **more):
@@ -151,6 +153,23 @@ def run(spans, hosts=None, graph=GRAPH, **facts):
     hosts = (host(),) if hosts is None else tuple(hosts)
     made.__dict__["attribution"] = Attribution(hosts, tuple(spans))
     return made
+
+
+def few():
+    """Executions of 60 J of the nodes of `GRAPH`; one was killed, and a mask is missing."""
+    return [
+        span("wf.strip", 0, 2, 20.0),
+        span("wf.fast", 2, 4, 30.0, outcome="killed"),
+        span("wf.smooth", 4, 7, 1.0),
+        span("wf.smooth[0]", 4, 5, 4.0, map_node="wf.smooth", index=0),
+        span("wf.smooth[1]", 5, 7, 5.0, map_node="wf.smooth", index=1),
+    ]
+
+
+def monolith(**programs):
+    """A recon-all of 100 J; in each of its programs a part of that, and looks."""
+    seen = split(**programs) if programs else None
+    return run([span("wf.recon", 0, 10, 100.0, split=seen)], graph=RECON)
 
 
 def facts(*, run_id="20260921T142640Z_ab12", killed=False, name="scanner"):

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from nicarbon.errors import NicarbonError
 from nicarbon.meter.living import living
-from nicarbon.run import Summary
+from nicarbon.summary import Summary
 
 # What sbatch --array takes, see sbatch(1): 1-500, 1,3,5-7, 0-20:4, each with %N at its end.
 _ARRAY = re.compile(r"(\d+)(?:-(\d+)(?::(\d+))?)?")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 
+from nicarbon.carbon.choice import find_intensity
 from nicarbon.carbon.hours import best_begin
 from nicarbon.carbon.intensity import given
 from nicarbon.carbon.price import Price
@@ -13,7 +14,7 @@ from nicarbon.carbon.series import utc
 from nicarbon.carbon.series_file import SeriesFile
 from nicarbon.carbon.source import Fixed, Source
 from nicarbon.errors import PriceError
-from nicarbon.run import Run, find_intensity
+from nicarbon.run import Run
 from nicarbon.units import NS_PER_S
 
 HELP = "grams a kWh, a country's code with its region (CAN:quebec), or a file of time and g/kWh"

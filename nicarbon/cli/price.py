@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from nicarbon.carbon.choice import find_intensity
 from nicarbon.carbon.electricity_maps import ElectricityMaps
 from nicarbon.carbon.embodied import Declared, Made, Making, Unit
 from nicarbon.carbon.intensity import given
@@ -20,8 +21,9 @@ from nicarbon.cli.arguments import add_format, add_rows, add_runs, repeat, termi
 from nicarbon.cli.folders import complain, each
 from nicarbon.errors import PriceError
 from nicarbon.grouping import check
-from nicarbon.run import Run, Summary, find_intensity
+from nicarbon.run import Run
 from nicarbon.stages import StageRules
+from nicarbon.summary import Summary
 
 _EXAMPLES = """\
 examples:

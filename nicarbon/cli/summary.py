@@ -16,7 +16,8 @@ from nicarbon.cli.folders import complain, each, expand
 from nicarbon.grouping import check
 from nicarbon.notes import count, listed
 from nicarbon.pooled import taught
-from nicarbon.run import Run, Summary
+from nicarbon.run import Run
+from nicarbon.summary import Summary
 from nicarbon.watts import Watts
 
 _EXAMPLES = """\

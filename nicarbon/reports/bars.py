@@ -26,7 +26,7 @@ from nicarbon.reports.cells import (
     sum_parts,
 )
 from nicarbon.rows import Row
-from nicarbon.run import Summary
+from nicarbon.summary import Summary
 from nicarbon.units import energy_unit, format_duration
 
 # More bars than this are no figure but a table: the smallest become one.

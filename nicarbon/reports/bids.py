@@ -25,7 +25,8 @@ from nicarbon.reports import bids_tables
 from nicarbon.reports.manuscript import render
 from nicarbon.reports.methods import methods_of
 from nicarbon.reports.tables import to_tsv
-from nicarbon.run import Run, Summary
+from nicarbon.run import Run
+from nicarbon.summary import Summary
 
 FOLDER = "nicarbon"
 # The latest that bids-validator-deno 3.0.2 knows.

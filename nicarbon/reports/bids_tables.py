@@ -15,7 +15,7 @@ from typing import Any
 
 from nicarbon.notes import is_known
 from nicarbon.reports.tables import cell
-from nicarbon.run import Summary
+from nicarbon.summary import Summary
 
 MISSING = "n/a"
 RUN = "run_id"

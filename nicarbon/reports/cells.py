@@ -22,7 +22,7 @@ from nicarbon.notes import count
 from nicarbon.printable import clean as clean
 from nicarbon.programs import Told
 from nicarbon.rows import Row
-from nicarbon.run import Summary
+from nicarbon.summary import Summary
 from nicarbon.units import (
     energy_unit,
     format_duration,

@@ -20,7 +20,8 @@ from nicarbon.reports import methods_energy, methods_imports
 from nicarbon.reports.cells import format_share
 from nicarbon.reports.citations import Citation, works
 from nicarbon.reports.sentences import Sentence, begun, joined, were
-from nicarbon.run import Run, Summary
+from nicarbon.run import Run
+from nicarbon.summary import Summary
 from nicarbon.units import format_duration
 
 # What each engine calls that which executes its nodes.

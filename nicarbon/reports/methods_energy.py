@@ -21,7 +21,8 @@ from nicarbon.notes import UNCOVERED_LIMIT, is_known
 from nicarbon.records import IMPORTED, Sensor
 from nicarbon.reports.cells import format_range, format_share, percent, sum_parts
 from nicarbon.reports.sentences import Sentence, begun, joined
-from nicarbon.run import Run, Summary
+from nicarbon.run import Run
+from nicarbon.summary import Summary
 from nicarbon.units import (
     NS_PER_S,
     format_duration,

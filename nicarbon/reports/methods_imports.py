@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from nicarbon.records import IMPORTED, End
 from nicarbon.reports.sentences import Sentence, joined, were
-from nicarbon.run import Run, Summary
+from nicarbon.run import Run
+from nicarbon.summary import Summary
 from nicarbon.units import format_duration
 
 

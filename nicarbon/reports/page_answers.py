@@ -19,7 +19,7 @@ from nicarbon.notes import UNCOVERED_LIMIT, count, is_known
 from nicarbon.printable import clean
 from nicarbon.reports.cells import format_energy_of, format_range, format_share, percent
 from nicarbon.rows import Row
-from nicarbon.run import Summary
+from nicarbon.summary import Summary
 from nicarbon.units import format_duration
 
 # Of the time that no node of the path ran, less than this part is not worth a sentence.

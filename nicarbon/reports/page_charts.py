@@ -23,8 +23,8 @@ from nicarbon.notes import count
 from nicarbon.power import Power, power_over_time
 from nicarbon.reports.cells import clean, format_energy_of, format_range, format_share
 from nicarbon.rows import clock_offsets, energy_range
-from nicarbon.run import Summary
 from nicarbon.steps import NO_STEP
+from nicarbon.summary import Summary
 from nicarbon.units import NS_PER_S, format_duration
 
 OUTCOMES = ("ran", "cached", "failed", "killed", "running")

@@ -48,7 +48,8 @@ from nicarbon.reports.page_answers import (
 from nicarbon.reports.page_tables import Table
 from nicarbon.reports.palette import stage_colours
 from nicarbon.rows import FAILED, outcome, share_range
-from nicarbon.run import Run, Summary
+from nicarbon.run import Run
+from nicarbon.summary import Summary
 from nicarbon.units import format_duration, format_mass_range
 
 # Narrower segments of a strip have no room for a word; their names are in the table below it.

@@ -37,7 +37,7 @@ from nicarbon.reports.cells import (
 )
 from nicarbon.reports.page_answers import Share
 from nicarbon.rows import Row, outcome
-from nicarbon.run import Summary
+from nicarbon.summary import Summary
 from nicarbon.units import energy_unit, format_duration
 
 N_NODES = 30

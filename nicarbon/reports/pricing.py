@@ -16,7 +16,7 @@ from nicarbon.reports.cells import MARK, clean, format_range, score_line
 from nicarbon.reports.tables import cell
 from nicarbon.reports.terminal import new_console, new_table, text_of
 from nicarbon.rows import Row
-from nicarbon.run import Summary
+from nicarbon.summary import Summary
 from nicarbon.units import format_duration, format_energy, format_mass, format_mass_range
 
 _COLUMNS = (

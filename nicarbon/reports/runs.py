@@ -16,8 +16,8 @@ from nicarbon.notes import count, listed
 from nicarbon.printable import clean
 from nicarbon.reports.cells import MARK, figure_titles, pricing_command, row_cells
 from nicarbon.reports.terminal import NARROW, new_console, new_table, text_of
-from nicarbon.rows import Row, add_up
-from nicarbon.run import TOTAL, Summary
+from nicarbon.rows import TOTAL, Row, add_up
+from nicarbon.summary import Summary
 
 
 class Shown(NamedTuple):

@@ -13,7 +13,7 @@ from nicarbon import details
 from nicarbon.attribution import HostEnergy
 from nicarbon.notes import is_known
 from nicarbon.rows import COLUMNS
-from nicarbon.run import Summary
+from nicarbon.summary import Summary
 
 _ENERGIES = (
     "energy_j",

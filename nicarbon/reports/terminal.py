@@ -37,7 +37,7 @@ from nicarbon.reports.cells import (
     waste_line,
 )
 from nicarbon.rows import Row
-from nicarbon.run import Summary
+from nicarbon.summary import Summary
 from nicarbon.units import format_duration, format_energy
 
 # Wide enough that no line of a plain report is ever broken or cut.
