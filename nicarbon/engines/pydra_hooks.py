@@ -10,6 +10,7 @@ there, and says so. Nothing of pydra is imported here.
 from __future__ import annotations
 
 import sys
+import threading
 import typing
 from copy import copy
 from typing import Any, NamedTuple
@@ -56,6 +57,10 @@ _EXPRESSION = (
     "__import__('sys').modules[ours].arrived(scope['hooks'], *scope['ticket']) "
     "if ours in __import__('sys').modules else exec(code, scope) or scope['hooks']"
 )
+
+
+# By thread: the job that began last in it.
+_latest: dict[int, Runtime] = {}
 
 
 class Ticket(NamedTuple):
@@ -185,11 +190,28 @@ class Runtime:
         self._handled = sys.exc_info()[1]
         self._context = joined(ticket.context, ticket.node, ticket.submitted_in)
         if self._context is not None:
+            before, _latest[threading.get_ident()] = _latest.get(threading.get_ident()), self
+            if before is not None:
+                before.give_up()
             if runs_below_a_daemon(job):
                 self._contained = Contained(job)
             container = self._contained.folder if self._contained else None
             place = ticket.map_node, ticket.number
             self._span = span.begin(self._context, ticket.node, *place, container)
+
+    def give_up(self, error: str | None = None) -> None:
+        """End, as failed, a job that pydra did not come back from; else do nothing.
+
+        Its auditing may raise between the two hooks, without calling the second.
+
+        Parameters
+        ----------
+        error : str, optional
+            Class of the exception.
+        """
+        began, self._span = self._span, None
+        if self._context is not None and began is not None:
+            span.end(self._context, began, "failed", error)
 
     def _end(self, job: Any, result: Any) -> None:
         error = sys.exc_info()[1]
@@ -197,7 +219,8 @@ class Runtime:
         outcome = "failed" if failed or getattr(result, "errored", False) else "ran"
         name = type(error).__name__ if failed else None
         assert self._context is not None
-        span.end(self._context, self._span, outcome, name, checksum(job))
+        began, self._span = self._span, None
+        span.end(self._context, began, outcome, name, checksum(job))
 
 
 class Contained:

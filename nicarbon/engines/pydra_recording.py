@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import socket
+import sys
 import time
 from typing import Any, NamedTuple
 
@@ -144,6 +145,9 @@ class Recording:
             hooks = job.hooks
             if isinstance(hooks, (Transport, Runtime)):
                 job.hooks = hooks.inner
+            if failed and isinstance(hooks, Runtime):
+                error = sys.exc_info()[0]
+                hooks.give_up(error.__name__ if error else None)
             if failed or (isinstance(hooks, Runtime) and hooks.began):
                 return
             if isinstance(hooks, Runtime) or visit.result == _identity(job):

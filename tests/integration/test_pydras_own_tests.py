@@ -26,9 +26,12 @@ pytestmark = pytest.mark.skipif(
 CHECKOUT = os.environ.get("NICARBON_PYDRA_TESTS")
 # They ask for what a host may lack.
 SUBSET = ["-k", "not slurm and not docker and not singularity and not sge and not oar"]
+# Options of theirs ask for their own folder to be the working one.
+OPTIONS = ["-q", "-p", "no:cacheprovider", "-o", "addopts="]
 
 OWN = """
 import pytest
+from pydra.engine.audit import Audit
 from pydra.engine.submitter import Submitter
 from pydra.workers import base, debug
 from pydra_tasks import Burn, Double, Fail, Inner, Mixed, Twins
@@ -82,6 +85,19 @@ def test_readonly_caches(tmp_path):
     assert not list((tmp_path / "b").glob("python-*"))
 
 
+def test_an_audit_that_raises(monkeypatch, tmp_path):
+    def raises(self, odir):
+        raise RuntimeError("deliberate")
+
+    monkeypatch.setattr(Audit, "start_audit", raises)
+    with pytest.raises(RuntimeError, match="deliberate"):
+        Double(x=5)(cache_root=tmp_path)
+
+
+def test_one_after_an_audit_that_raised(tmp_path):
+    assert Double(x=5)(cache_root=tmp_path).out == 10
+
+
 def test_one_that_fails():
     assert Double(x=1) == "something else"
 """
@@ -94,7 +110,7 @@ def run(environment, tmp_path, name, run_dir, tests):
         NICARBON_TEST_TWINS=run_dir, NICARBON_TEST_OUTCOMES=str(tmp_path / f"{name}.json")
     )
     # Their tests have settings of their own, among them which warnings are errors.
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *SUBSET, tests]
+    command = [sys.executable, "-m", "pytest", *OPTIONS, *SUBSET, tests]
     return subprocess.run(
         [*command, "-p", "metered_submitters", f"--basetemp={folder / 'tmp'}"],
         env=env,

@@ -245,3 +245,16 @@ def test_an_id_file_of_the_users_stays(ticket):
     own = Docker()
     own.xargs = ["--cidfile", "mine"]
     assert not runs_below_a_daemon(SimpleNamespace(environment=own))
+
+
+def test_a_job_that_pydra_does_not_come_back_from_has_failed_when_the_next_begins(ticket, session):
+    """Its auditing may raise between the two hooks."""
+    lost = a_job(Transport(Hooks(), ticket))
+    lost.hooks.pre_run(lost)
+    lost.hooks.pre_run_task(lost)
+    assert span.inside_node()
+    through(Transport(Hooks(), ticket._replace(node="main/b")))
+    assert not span.inside_node()
+    ends = session.records("end")
+    assert [end["outcome"] for end in ends] == ["failed", "ran"]
+    assert [start.get("parent") for start in session.records("start")] == [None, None]

@@ -7,6 +7,7 @@ import pytest
 
 from nicarbon.engines.pydra_hooks import Runtime, Transport
 from nicarbon.engines.pydra_recording import Recording
+from nicarbon.meter import job as one_job
 from nicarbon.meter import span
 
 
@@ -128,6 +129,22 @@ def test_a_failed_job_is_not_found_in_a_cache(recording, cache, session):
     recording.end(root, "cf")
     assert one.hooks == "the user's"
     assert not (cache.parent / "run").exists() or not any((cache.parent / "run").iterdir())
+
+
+def test_a_job_that_raised_between_the_hooks_has_failed(recording, cache, session, monkeypatch):
+    monkeypatch.setattr(one_job, "_joined", {})
+    one = job(cache)
+    root = recording.root(one, "debug")
+    one.hooks = SimpleNamespace(pre_run=lambda job: None, pre_run_task=lambda job: None)
+    seen = visit(recording, one, root, worker="debug")
+    one.hooks.pre_run(one)
+    one.hooks.pre_run_task(one)
+    try:
+        raise ModuleNotFoundError
+    except ModuleNotFoundError:
+        recording.leave(one, root, seen, failed=True)
+    (end,) = session.records("end")
+    assert (end["outcome"], end["error"]) == ("failed", "ModuleNotFoundError")
 
 
 def test_a_scheduler_is_given_a_job_at_a_known_time(recording, cache, session):
