@@ -24,7 +24,8 @@ from pathlib import Path
 import machine
 
 from nicarbon import unlike
-from nicarbon.attribution import SpanEnergy, attribute
+from nicarbon.attribution import attribute
+from nicarbon.energies import SpanEnergy
 from nicarbon.hosttime import host_times
 from nicarbon.pooled import taught
 from nicarbon.reader import read_run

@@ -19,12 +19,12 @@ from pathlib import Path
 
 import machine
 
-from nicarbon.attribution import SpanEnergy
 from nicarbon.carbon.intensity import given
 from nicarbon.carbon.price import Price
 from nicarbon.carbon.pricing import Pricing, weighed, window
 from nicarbon.carbon.series_file import SeriesFile
 from nicarbon.carbon.source import Fixed
+from nicarbon.energies import SpanEnergy
 from nicarbon.rows import fold
 
 N_NODES = 10_000

@@ -11,12 +11,12 @@ from math import ceil, fsum, inf
 
 import msgspec
 
-from nicarbon.attribution import SpanEnergy
 from nicarbon.bottleneck import Bottlenecks
 from nicarbon.carbon.price import Price
 from nicarbon.carbon.pricing import grams
 from nicarbon.costs import Costs, costs
 from nicarbon.earlier import saved
+from nicarbon.energies import SpanEnergy
 from nicarbon.notes import count, some
 from nicarbon.references import references
 from nicarbon.rows import energy_range

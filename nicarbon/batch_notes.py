@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from nicarbon.attribution import SpanEnergy
+from nicarbon.energies import SpanEnergy
 from nicarbon.jobs import endings, jobs, number_of, scheduler_facts
 from nicarbon.meter.accounting import SCHEDULERS
 from nicarbon.notes import count, some, with_how

@@ -15,8 +15,8 @@ from math import fsum
 import msgspec
 import networkx as nx
 
-from nicarbon.attribution import Attribution
 from nicarbon.critical import CriticalPath, Times, critical_path, measured_times, slacks
+from nicarbon.energies import Attribution
 from nicarbon.graph import fold
 from nicarbon.hosttime import HostTime, host_times
 from nicarbon.intervals import Interval, length_s, union, without

@@ -13,8 +13,8 @@ from math import fsum
 
 import msgspec
 
-from nicarbon.attribution import HostEnergy, SpanEnergy
 from nicarbon.critical import measured_times
+from nicarbon.energies import HostEnergy, SpanEnergy
 from nicarbon.errors import NicarbonError
 from nicarbon.hosttime import host_times
 from nicarbon.notes import is_known

@@ -27,7 +27,7 @@ class Execution(msgspec.Struct, frozen=True):
     Attributes
     ----------
     outcome : str
-        As in `nicarbon.attribution.SpanEnergy`.
+        As in `nicarbon.energies.SpanEnergy`.
     driver : str or None
         Key of the driver in whose process tree it ran.
     end_ns : int

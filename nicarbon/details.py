@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from nicarbon.attribution import SpanEnergy
 from nicarbon.earlier import Cost
+from nicarbon.energies import SpanEnergy
 from nicarbon.records import Graph, Node
 from nicarbon.rows import last_hash
 

@@ -18,7 +18,8 @@ from pathlib import Path
 import msgspec
 
 from nicarbon.accounts import METHODS
-from nicarbon.attribution import SpanEnergy, attribute
+from nicarbon.attribution import attribute
+from nicarbon.energies import SpanEnergy
 from nicarbon.errors import RunFolderError
 from nicarbon.reader import read_info, read_run
 from nicarbon.records import End, RunFacts, Start

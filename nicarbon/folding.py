@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from nicarbon.attribution import SpanEnergy
+from nicarbon.energies import SpanEnergy
 from nicarbon.grouping import label
 from nicarbon.marked import by_hemisphere, by_step, step_of
 from nicarbon.programs import by_program, told

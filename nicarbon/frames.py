@@ -10,7 +10,7 @@ import msgspec
 import pandas as pd
 
 from nicarbon import details
-from nicarbon.attribution import HostEnergy
+from nicarbon.energies import HostEnergy
 from nicarbon.rows import COLUMNS, Row
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 import msgspec
 import networkx as nx
 
-from nicarbon.attribution import SpanEnergy
 from nicarbon.details import GIVEN, detail
+from nicarbon.energies import SpanEnergy
 from nicarbon.entities import entities
 from nicarbon.grouping import BY, check, label
 from nicarbon.marked import by_step, step_of

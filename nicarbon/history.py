@@ -11,7 +11,7 @@ from math import fsum
 
 import msgspec
 
-from nicarbon.attribution import Attribution, SpanEnergy
+from nicarbon.energies import Attribution, SpanEnergy
 from nicarbon.jobs import CLOCK_SLACK_S, attempt_of, jobs, number_of, scheduler_facts
 from nicarbon.records import Driver, Job, NodeFile, RunFacts, Submitted
 from nicarbon.rows import FAILED

@@ -13,7 +13,7 @@ from math import fsum, hypot, sqrt
 
 import msgspec
 
-from nicarbon.attribution import SpanEnergy
+from nicarbon.energies import SpanEnergy
 from nicarbon.grouping import label
 from nicarbon.logs.names import interface, safe, step_name
 from nicarbon.programs import gpu_share, part_of

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from nicarbon.attribution import Attribution, HostEnergy, SpanEnergy
+from nicarbon.energies import Attribution, HostEnergy, SpanEnergy
 from nicarbon.marked import Marked
 from nicarbon.programs import told
 from nicarbon.records import Driver, RunFacts

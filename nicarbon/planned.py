@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
 
-from nicarbon.attribution import SpanEnergy
+from nicarbon.energies import SpanEnergy
 from nicarbon.records import Graph, Node
 
 

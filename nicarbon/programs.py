@@ -13,7 +13,7 @@ from math import fsum, sqrt
 import msgspec
 
 from nicarbon import unlike
-from nicarbon.attribution import SpanEnergy
+from nicarbon.energies import SpanEnergy
 from nicarbon.sightings import Program
 from nicarbon.steps import Part
 

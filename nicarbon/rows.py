@@ -16,7 +16,7 @@ import msgspec
 
 from nicarbon import unlike
 from nicarbon.accounts import METHODS
-from nicarbon.attribution import SpanEnergy
+from nicarbon.energies import SpanEnergy
 
 # One standard deviation of what sharing a device by its time leaves unknown, as a part of the
 # energy that was shared; what CPU time leaves unknown is estimated, see `nicarbon.unlike`.

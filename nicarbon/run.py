@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from nicarbon.attribution import Attribution, SpanEnergy, attribute
+from nicarbon.attribution import attribute
 from nicarbon.carbon.choice import as_it_was, chosen, counted, find_intensity, kept
 from nicarbon.carbon.embodied import Making, Share, Unit, scored, shares
 from nicarbon.carbon.price import Price, Terms
@@ -25,6 +25,7 @@ from nicarbon.carbon.source import Fixed, Source
 from nicarbon.carbon.stored import read_price
 from nicarbon.details import details
 from nicarbon.earlier import Saved, saved
+from nicarbon.energies import Attribution, SpanEnergy
 from nicarbon.folding import Folding
 from nicarbon.grouping import check
 from nicarbon.history import queue, with_history

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from nicarbon.attribution import Attribution, SpanEnergy
 from nicarbon.batch_notes import batch_notes, explained
 from nicarbon.carbon.price import Price
 from nicarbon.carbon.pricing import Pricing
+from nicarbon.energies import Attribution, SpanEnergy
 from nicarbon.marked import marked
 from nicarbon.notes import apart_notes, count, divided_notes, notes, taught_notes
 from nicarbon.records import RunFacts

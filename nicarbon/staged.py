@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
-from nicarbon.attribution import SpanEnergy
+from nicarbon.energies import SpanEnergy
 from nicarbon.flow import UNCLASSIFIED
 from nicarbon.logs.names import interface, safe
 from nicarbon.marked import by_stage as by_stage_of_steps

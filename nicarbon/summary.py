@@ -10,11 +10,11 @@ from math import fsum
 
 import msgspec
 
-from nicarbon.attribution import HostEnergy
 from nicarbon.carbon.embodied import Score, Share
 from nicarbon.carbon.price import Price
 from nicarbon.details import Detail
 from nicarbon.earlier import Saved
+from nicarbon.energies import HostEnergy
 from nicarbon.history import Queue
 from nicarbon.marked import Marked
 from nicarbon.notes import is_known

@@ -8,7 +8,7 @@ from math import fsum
 
 import msgspec
 
-from nicarbon.attribution import SpanEnergy
+from nicarbon.energies import SpanEnergy
 from nicarbon.rows import FAILED, Priced, fold_one, outcome, unpriced
 
 ENDED, KILLED, REPEATED = "failed", "killed", "done again"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import msgspec
 
-from nicarbon.attribution import Attribution, HostEnergy, SpanEnergy
 from nicarbon.devices import DeviceEnergy
+from nicarbon.energies import Attribution, HostEnergy, SpanEnergy
 from nicarbon.records import (
     Cached,
     Close,

@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from nicarbon.attribution import Attribution
 from nicarbon.carbon.embodied import Making, Unit
 from nicarbon.carbon.intensity import Intensity, given
 from nicarbon.carbon.price import Price, Terms
@@ -20,6 +19,7 @@ from nicarbon.carbon.source import Source
 from nicarbon.carbon.stored import read_price, write_price
 from nicarbon.carbon.tables import Tables
 from nicarbon.earlier import Saved
+from nicarbon.energies import Attribution
 from nicarbon.errors import PriceError
 from nicarbon.records import Host
 

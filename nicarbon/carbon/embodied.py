@@ -16,8 +16,8 @@ from pathlib import Path
 
 import msgspec
 
-from nicarbon.attribution import HostEnergy
 from nicarbon.carbon.join import Three, join
+from nicarbon.energies import HostEnergy
 from nicarbon.errors import CpuError, PriceError
 from nicarbon.imports.cpus import named
 from nicarbon.records import Host

@@ -12,11 +12,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from nicarbon.attribution import SpanEnergy
 from nicarbon.carbon.join import Three, join
 from nicarbon.carbon.price import Price
 from nicarbon.carbon.series import Series
 from nicarbon.carbon.source import Found
+from nicarbon.energies import SpanEnergy
 from nicarbon.rows import Row
 from nicarbon.units import J_PER_KWH
 

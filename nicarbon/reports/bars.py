@@ -13,7 +13,7 @@ from math import fsum
 import msgspec
 
 from nicarbon.accounts import METHODS
-from nicarbon.attribution import HostEnergy
+from nicarbon.energies import HostEnergy
 from nicarbon.errors import NicarbonError
 from nicarbon.notes import count, is_known
 from nicarbon.reports.cells import (

@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from math import log10
 from typing import NamedTuple
 
-from nicarbon.attribution import HostEnergy
 from nicarbon.carbon.embodied import Score
 from nicarbon.checks import Check
 from nicarbon.devices import DeviceEnergy
 from nicarbon.earlier import Saved
+from nicarbon.energies import HostEnergy
 from nicarbon.flow import UNCLASSIFIED
 from nicarbon.marked import Marked
 from nicarbon.notes import count

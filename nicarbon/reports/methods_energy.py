@@ -13,10 +13,10 @@ from itertools import pairwise
 from math import fsum
 from statistics import median
 
-from nicarbon.attribution import HostEnergy
 from nicarbon.carbon.embodied import BOAVIZTA
 from nicarbon.carbon.intensity import GIVEN
 from nicarbon.carbon.price import Price
+from nicarbon.energies import HostEnergy
 from nicarbon.notes import UNCOVERED_LIMIT, is_known
 from nicarbon.records import IMPORTED, Sensor
 from nicarbon.reports.cells import format_range, format_share, percent, sum_parts

@@ -11,9 +11,9 @@ from math import fsum
 
 import msgspec
 
-from nicarbon.attribution import HostEnergy
 from nicarbon.bottleneck import Bottlenecks
 from nicarbon.critical import CriticalPath, Step
+from nicarbon.energies import HostEnergy
 from nicarbon.flow import UNCLASSIFIED
 from nicarbon.notes import UNCOVERED_LIMIT, count, is_known
 from nicarbon.printable import clean

@@ -16,8 +16,8 @@ import msgspec
 import numpy as np
 
 from nicarbon.accounts import METHODS
-from nicarbon.attribution import SpanEnergy
 from nicarbon.critical import CriticalPath
+from nicarbon.energies import SpanEnergy
 from nicarbon.hosttime import HostTime
 from nicarbon.notes import count
 from nicarbon.power import Power, power_over_time
@@ -53,7 +53,7 @@ def timeline(
     spans : sequence of SpanEnergy
         All executions.
     times : mapping
-        From `nicarbon.attribution.host_times`.
+        From `nicarbon.hosttime.host_times`.
     path : CriticalPath
         Of the run.
     stage_of : mapping

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from nicarbon.attribution import SpanEnergy
 from nicarbon.bottleneck import RULE, Bottlenecks
 from nicarbon.critical import CriticalPath
+from nicarbon.energies import SpanEnergy
 from nicarbon.errors import NicarbonError, StageRuleError
 from nicarbon.hosttime import HostTime, host_times
 from nicarbon.marked import steps_of_programs

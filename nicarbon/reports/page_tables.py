@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from nicarbon.attribution import HostEnergy, SpanEnergy
 from nicarbon.bottleneck import Bottlenecks, Phase, StageGroup
 from nicarbon.critical import CriticalPath
+from nicarbon.energies import HostEnergy, SpanEnergy
 from nicarbon.marked import Step
 from nicarbon.notes import is_known
 from nicarbon.records import Host, Sensor

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from nicarbon import details
-from nicarbon.attribution import HostEnergy
+from nicarbon.energies import HostEnergy
 from nicarbon.notes import is_known
 from nicarbon.rows import COLUMNS
 from nicarbon.summary import Summary

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nicarbon.accounts import METHODS
-from nicarbon.attribution import HostEnergy
+from nicarbon.energies import HostEnergy
 from nicarbon.history import Queue
 from nicarbon.notes import count, is_known
 from nicarbon.reports.cells import (

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from nicarbon.attribution import Attribution
+from nicarbon.energies import Attribution
 from nicarbon.history import Queue, queue, with_history
 from nicarbon.records import (
     Driver,

@@ -2,7 +2,7 @@
 import pytest
 from msgspec.structs import replace
 
-from nicarbon.attribution import Turn
+from nicarbon.energies import Turn
 from nicarbon.marked import marked
 from nicarbon.notes import apart_notes, ending, notes
 from nicarbon.records import Close, Host, NodeFile, Process, RunInfo, SampleFile, Sensor

@@ -6,13 +6,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from nicarbon.attribution import Attribution
 from nicarbon.carbon.choice import as_it_was, chosen, counted, find_intensity, kept
 from nicarbon.carbon.intensity import given as fixed
 from nicarbon.carbon.price import Price, Terms
 from nicarbon.carbon.source import Found
 from nicarbon.carbon.stored import read_price, write_price
 from nicarbon.earlier import Cost, Saved
+from nicarbon.energies import Attribution
 from nicarbon.errors import PriceError
 
 HERE = Path("runs/one")

@@ -79,7 +79,7 @@ def test_a_command_of_another_environment_is_not_run_in_this_one(monkeypatch):
         (["-m", "no.such.module"], "there is no module no.such.module"),
         (["-m"], "-m needs the name of a module"),
         (["nipypecl"], "no file or command nipypecl; did you mean 'nipypecli'?"),
-        (["-m", "nicarbon.engine"], "no module nicarbon.engine; did you mean 'nicarbon.engines'?"),
+        (["-m", "nicarbon.engine"], "no module nicarbon.engine; did you mean 'nicarbon.engines'"),
         (["-m", "nicarbon.engines"], "nicarbon.engines is a package without __main__: "),
         (["."], ". is a folder: name a script in it, or -m and the package's name"),
         (["true"], "is not a Python program: meter it as one node with 'nicarbon run -- "),
