@@ -331,13 +331,12 @@ def _freesurfer(case: _Case) -> Iterable[Advice]:
     if not energy_j or low_j is None or high_j is None:
         return
     fast, free = references()["fastsurfer-gpu"], references()["freesurfer-cpu"]
-    left = fast.energy_wh[0] / free.energy_wh[0]
+    (fast_wh, fast_sd), (free_wh, free_sd) = fast.energy_wh, free.energy_wh
+    left = float(fast_wh / free_wh)
     least, most = (
-        (fast.energy_wh[0] + sign * fast.energy_wh[1])
-        / (free.energy_wh[0] - sign * free.energy_wh[1])
-        for sign in (-1, 1)
+        float((fast_wh + sign * fast_sd) / (free_wh - sign * free_sd)) for sign in (-1, 1)
     )
-    quicker = 1 - fast.runtime_h[0] / free.runtime_h[0]
+    quicker = 1 - float(fast.runtime_h[0] / free.runtime_h[0])
     yield Advice(
         "take FastSurfer on a GPU in FreeSurfer's place, if its results serve",
         f"{count(len(nodes), 'node')} of FreeSurfer's took {format_energy(energy_j)} and "
@@ -351,8 +350,8 @@ def _freesurfer(case: _Case) -> Iterable[Advice]:
                 (1 - least) * high_j,
             ),
         ),
-        f"{fast.source}: {fast.energy_wh[0]:g} Wh on a GPU for {free.energy_wh[0]:g} Wh, "
-        f"{fast.runtime_h[0]:g} h for {free.runtime_h[0]:g} h; on a CPU it took more than that",
+        f"{fast.source}: {fast_wh} Wh on a GPU for {free_wh} Wh, "
+        f"{fast.runtime_h[0]} h for {free.runtime_h[0]} h; on a CPU it took more than that",
     )
 
 

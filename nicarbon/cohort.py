@@ -250,7 +250,7 @@ def published(reference: Reference) -> Side:
         "carbon": (reference.carbon_g, 1.0),
     }
     total: dict[str, Spread | None] = {
-        metric: Spread(mean * unit, sd * unit, reference.n)
+        metric: Spread(float(mean) * unit, float(sd) * unit, reference.n)
         for metric, ((mean, sd), unit) in figures.items()
     }
     return Side(

@@ -7,6 +7,7 @@ They are data, with their source; nothing is computed from them but what their r
 from __future__ import annotations
 
 import tomllib
+from decimal import Decimal
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
@@ -44,8 +45,8 @@ class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ----------
     pipeline, device : str
         What ran, on ``CPU`` or ``GPU``.
-    runtime_h, energy_wh, carbon_g : tuple of float
-        Hours, watt-hours and grams of CO2 equivalent.
+    runtime_h, energy_wh, carbon_g : tuple of Decimal
+        Hours, watt-hours and grams of CO2 equivalent, to the digits that were printed.
     source, conditions : str
         Who says so, and what they hold for.
     n : int or None
@@ -56,9 +57,9 @@ class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     pipeline: str
     device: str
-    runtime_h: tuple[float, float]
-    energy_wh: tuple[float, float]
-    carbon_g: tuple[float, float]
+    runtime_h: tuple[Decimal, Decimal]
+    energy_wh: tuple[Decimal, Decimal]
+    carbon_g: tuple[Decimal, Decimal]
     source: str
     conditions: str
     n: int | None = None
@@ -73,14 +74,15 @@ class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         >>> round(references()["freesurfer-cpu"].g_per_kwh, 2)
         30.05
         """
-        return 1000 * self.carbon_g[0] / self.energy_wh[0]
+        return float(1000 * self.carbon_g[0] / self.energy_wh[0])
 
 
 @cache
 def references() -> dict[str, Reference]:
     """Return the published figures by their names."""
     text = resources.files("nicarbon").joinpath("data/references.toml").read_text("utf-8")
-    return msgspec.convert(tomllib.loads(text), dict[str, Reference])
+    # A float would forget how many digits there are: 0.80 is not 0.8.
+    return msgspec.convert(tomllib.loads(text, parse_float=Decimal), dict[str, Reference])
 
 
 def named(pattern: str) -> dict[str, Reference]:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from nicarbon.cohort import CPU, GPU, Side
 from nicarbon.printable import clean
+from nicarbon.references import Reference
 from nicarbon.reports.cells import MARK
 from nicarbon.reports.comparison import markdown, side_note, what
 from nicarbon.reports.tables import cell
@@ -44,37 +45,61 @@ def _rows(sides: Sequence[Side]) -> list[tuple[str, dict[str, Side]]]:
 
 
 def written(figure: Spread | None, unit: float, mark: str = "") -> str:
-    """Write mean (SD), as many decimals as make three digits of the mean; of one run no SD.
+    """Write mean (SD): the SD with two digits, and the mean to the same decimal.
+
+    More digits than that say nothing (JCGM 100:2008, 7.2.6). A mean without an SD, or with one
+    of 0, has three.
 
     Examples
     --------
-    >>> written(Spread(8.3 * 3600, 1.03 * 3600, None), 3600.0), written(None, 1.0)
-    ('8.3 (1.03)', 'n/a')
-    >>> written(Spread(108.5, 19.8, None), 1.0), written(Spread(0.8, 0.2, None), 1.0)
-    ('108.5 (19.8)', '0.8 (0.2)')
-    >>> written(Spread(0.027261, 0.0123, 3), 1.0), written(Spread(12.3456, None, 1), 1.0)
-    ('0.0273 (0.0123)', '12.3')
+    >>> written(Spread(8.3 * 3600, 1.03 * 3600, 4), 3600.0), written(None, 1.0)
+    ('8.3 (1.0)', 'n/a')
+    >>> written(Spread(126.4, 16.1, 4), 1.0), written(Spread(0.8, 0.2, 4), 1.0)
+    ('126 (16)', '0.80 (0.20)')
+    >>> written(Spread(12.3456, None, 1), 1.0), written(Spread(0.8, 0.0, 3), 1.0)
+    ('12.3', '0.800 (0)')
     """
     if figure is None:
         return "n/a"
-    mean = mark + _number(figure.mean / unit)
-    return mean if figure.sd is None else f"{mean} ({_number(figure.sd / unit)})"
+    mean = figure.mean / unit
+    sd = None if figure.sd is None else figure.sd / unit
+    if not sd:
+        return mark + _to(mean, _decimals(mean, 3)) + ("" if sd is None else " (0)")
+    decimals = _decimals(sd, 2)
+    return f"{mark}{_to(mean, decimals)} ({_to(sd, decimals)})"
 
 
-def _number(value: float) -> str:
-    """Write three digits, and of hundreds one decimal."""
-    if abs(value) >= 100:
-        return f"{value:.1f}"
-    return f"{value:.3g}"
+def _decimals(value: float, digits: int) -> int:
+    """Return how many decimals a value has if so many of its digits are written."""
+    if not value:
+        return 0
+    # The format rounds: 0.0996 has its first digit one place higher than it seems.
+    exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])
+    return max(digits - 1 - exponent, 0)
+
+
+def _to(value: float, decimals: int) -> str:
+    return f"{value:.{decimals}f}"
+
+
+def _published(reference: Reference, name: str) -> str:
+    """Write a published figure to the digits that its source gives."""
+    mean, sd = getattr(reference, name)
+    return f"{mean} ({sd})"
 
 
 def _cells(of_device: dict[str, Side]) -> list[str]:
     cells = []
-    for metric, _, _, unit in _COLUMNS:
+    for metric, _, name, unit in _COLUMNS:
         for device in _DEVICES:
             one = of_device.get(device)
-            mark = MARK if one and metric != "runtime" and _is_marked(one) else ""
-            cells.append(written(one.total.get(metric), unit, mark) if one else "-")
+            if one is None:
+                cells.append("-")
+            elif one.reference is not None:
+                cells.append(_published(one.reference, name))
+            else:
+                mark = MARK if metric != "runtime" and _is_marked(one) else ""
+                cells.append(written(one.total.get(metric), unit, mark))
     return cells
 
 
@@ -90,6 +115,11 @@ def _said(sides: Sequence[Side]) -> list[str]:
     lines = [f"{one.name}: {what(one)}" for one in sides if one.reference is None]
     if any(one.reference is not None for one in sides):
         lines.append("published: mean (SD) as printed by their source; nothing of it was run here")
+    lines += [
+        f"{one.name}: its grams are its energy at {one.reference.g_per_kwh:.2f} g/kWh"
+        for one in sides
+        if one.reference is not None
+    ]
     if any(_is_marked(one) for one in sides):
         lines.append(f"{MARK} modelled or assumed, not measured: see 'nicarbon doctor'")
     notes = [side_note(one, note) for one in sides for note in one.notes]

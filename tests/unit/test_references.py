@@ -7,10 +7,14 @@ from nicarbon.references import named, references
 
 def test_the_groups_table_as_it_is_printed():
     found = references()
-    assert {name: (one.runtime_h, one.energy_wh, one.carbon_g) for name, one in found.items()} == {
-        "freesurfer-cpu": ((8.3, 1.03), (108.5, 19.8), (3.26, 0.5)),
-        "fastsurfer-cpu": ((9.8, 0.74), (126.4, 16.1), (3.79, 0.5)),
-        "fastsurfer-gpu": ((1.6, 0.47), (26.7, 7.7), (0.80, 0.2)),
+    printed = {
+        name: [str(x) for pair in (one.runtime_h, one.energy_wh, one.carbon_g) for x in pair]
+        for name, one in found.items()
+    }
+    assert printed == {
+        "freesurfer-cpu": ["8.3", "1.03", "108.5", "19.8", "3.26", "0.5"],
+        "fastsurfer-cpu": ["9.8", "0.74", "126.4", "16.1", "3.79", "0.5"],
+        "fastsurfer-gpu": ["1.6", "0.47", "26.7", "7.7", "0.80", "0.2"],
     }
 
 
