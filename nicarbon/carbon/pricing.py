@@ -29,8 +29,8 @@ def grams(energy_j: float | None, g_per_kwh: float, pue: float = 1.0) -> float |
 
     Examples
     --------
-    >>> round(grams(108.5 * 3600, 30), 2)
-    3.26
+    >>> round(grams(108.5 * 3600, 40), 2)
+    4.34
     """
     return None if energy_j is None else energy_j / J_PER_KWH * g_per_kwh * pue
 

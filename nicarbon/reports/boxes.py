@@ -39,7 +39,7 @@ def shortened(name: str, length: int = N_NAME) -> str:
     Examples
     --------
     >>> shortened("bold_preproc_wf.bold_reg_wf.mri_coreg", 21)
-    'bold_prepr…_mri_coreg'
+    'bold_prepr….mri_coreg'
     >>> shortened("fast")
     'fast'
     """

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-import doctest
 
 import pytest
 
 from nicarbon.earlier import Cost, Saved
 from nicarbon.records import Domain, Sensor
-from nicarbon.reports import cells
 from nicarbon.reports.cells import (
     account,
     clean,
@@ -16,10 +14,6 @@ from nicarbon.reports.cells import (
     sensors_line,
     sum_line,
 )
-
-
-def test_examples_in_docstrings():
-    assert doctest.testmod(cells).failed == 0
 
 
 def test_a_row_is_written_with_or_without_grams(run_folders):

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-import doctest
 
 import pytest
 from msgspec.structs import astuple
 
 from nicarbon.records import Domain, Graph, Node, Sensor
-from nicarbon.reports import page_answers
 from nicarbon.reports.page_answers import Answer
 from nicarbon.reports.page_facts import gather
 
@@ -25,10 +23,6 @@ def chain(run_folders, *spans, edges=()):
     names = sorted({span.node for span in spans})
     graph = Graph("wf", "Linear", tuple(Node(name, stage=name) for name in names), edges)
     return run_folders.run(spans, graph=graph)
-
-
-def test_examples_in_docstrings():
-    assert doctest.testmod(page_answers).failed == 0
 
 
 def test_the_stage_that_cost_most_has_its_share_with_range(run_folders):
