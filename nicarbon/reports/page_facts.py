@@ -19,7 +19,7 @@ from nicarbon.hosttime import HostTime, host_times
 from nicarbon.marked import steps_of_programs
 from nicarbon.notes import count, is_known, some
 from nicarbon.reports import page_charts as charts
-from nicarbon.reports import page_tables as tables
+from nicarbon.reports import page_host_tables, page_tables, page_time_tables
 from nicarbon.reports.bottleneck import idle_lines
 from nicarbon.reports.cells import (
     MARK,
@@ -45,7 +45,7 @@ from nicarbon.reports.page_answers import (
     leaf,
     limited_time,
 )
-from nicarbon.reports.page_tables import Table
+from nicarbon.reports.page_table import Table
 from nicarbon.reports.palette import stage_colours
 from nicarbon.rows import FAILED, outcome, share_range
 from nicarbon.run import Run
@@ -169,31 +169,35 @@ def gather(run: Run, stages_file: str | Path | None = None, command: str = "") -
         ),
         by_energy=_energy_strip(summary, shares, colours),
         by_time=_time_strip(found, colours),
-        stages=tables.stage_table(summary, shares, colours, ids),
-        nodes=tables.node_table(nodes, of_node, stage_of, colours),
+        stages=page_tables.stage_table(summary, shares, colours, ids),
+        nodes=page_tables.node_table(nodes, of_node, stage_of, colours),
         n_nodes=len(nodes.rows),
         by_node=f"nicarbon summary {where} --by node --format tsv{command}",
-        programs=tables.program_table(run.summary("program", stages_file)) if told else None,
+        programs=page_tables.program_table(run.summary("program", stages_file)) if told else None,
         told=told_line(told) if told else "",
         by_program=f"nicarbon summary {where} --by program --format tsv{command}",
-        steps=tables.step_table(run.summary("step", stages_file), colours) if marked else None,
+        steps=page_tables.step_table(run.summary("step", stages_file), colours)
+        if marked
+        else None,
         cut=marked_line(marked) if marked else "",
         by_step=f"nicarbon summary {where} --by step --format tsv{command}",
         by_slack=f"nicarbon bottleneck {where} --format json{command}",
-        path_table=tables.path_table(found.critical_path, colours) if has_path else None,
-        time_table=tables.time_table(found.critical_path) if has_path else None,
-        group_table=tables.group_table(found, colours) if has_path else None,
-        phase_table=tables.phase_table(found) if has_path else None,
+        path_table=page_time_tables.path_table(found.critical_path, colours) if has_path else None,
+        time_table=page_time_tables.time_table(found.critical_path) if has_path else None,
+        group_table=page_time_tables.group_table(found, colours) if has_path else None,
+        phase_table=page_time_tables.phase_table(found) if has_path else None,
         rule=found.rule,
         idle=tuple(idle_lines(found.critical_path)) if has_path else (),
         path_notes=tuple(note for note in found.notes if note not in summary.notes),
-        accounts=tables.account_table(summary),
-        devices=tables.device_table(summary),
+        accounts=page_host_tables.account_table(summary),
+        devices=page_host_tables.device_table(summary),
         sums=tuple(
             (summary.labels[host.host], sum_line(host)) for host in summary.hosts if is_known(host)
         ),
-        sensors=tables.sensor_table(summary),
-        hosts=tables.host_table(summary, {h: t.header for h, t in times.items() if t.header}),
+        sensors=page_host_tables.sensor_table(summary),
+        hosts=page_host_tables.host_table(
+            summary, {h: t.header for h, t in times.items() if t.header}
+        ),
         software=_software(run),
         chart_data=_chart_data(
             run, summary, found, times, stage_of, colours, run.inside(stages_file)

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from nicarbon.records import Host
 from nicarbon.reports.page_answers import Share
 from nicarbon.reports.page_facts import gather
-from nicarbon.reports.page_tables import N_NODES, host_table, stage_table
+from nicarbon.reports.page_tables import N_NODES, stage_table
 from nicarbon.reports.terminal import render
 
 
@@ -70,26 +69,6 @@ def test_errors_stand_beside_failed_nodes(run_folders):
     assert page.notices[0] == "1 node failed: wf.fast (ValueError)"
 
 
-def test_the_sum_of_a_host_without_reading_is_not_known(run_folders):
-    dark = run_folders.host(nodes_j=0.0, energy_j=0.0, uncovered_s=10.0, sensors=())
-    accounts = gather(run_folders.run([], [dark])).accounts
-    assert texts(accounts) == [["scanner", *["n/a"] * 8]]
-
-
-def test_the_sum_is_in_one_unit(run_folders):
-    (row,) = texts(gather(run_folders.run([])).accounts)
-    assert row[1:7] == ["60.0 J", "5.0 J", "1.0 J", "30.0 J", "4.0 J", "100.0 J"]
-    assert row[8] == "0 J"
-
-
-def test_hardware_that_is_not_known_is_not_guessed(run_folders):
-    summary = run_folders.run([]).summary()
-    assert texts(host_table(summary, {}))[0][1:5] == ["n/a"] * 4
-    header = Host(run_folders.ID, "scanner", "boot", 1, 8, 0, 0, (), "A processor", 16 * 2**30)
-    (row,) = texts(host_table(summary, {run_folders.ID: header}))
-    assert row[1:5] == ["A processor", "8", "16 GiB", "1 s"]
-
-
 def test_a_share_writes_its_range():
     assert str(Share(0.3, 0.1234, 0.5)) == "12.3-50 %"
 
@@ -103,18 +82,8 @@ def test_memory_has_a_column_where_any_is_known(run_folders):
     assert "peak memory" not in [column.title for column in nodes.columns]
 
 
-def test_each_gpu_has_a_row_and_nodes_a_column(run_folders):
-    spans = [run_folders.span("wf.strip", 0, 2, 20.0, gpu_j=15.0)]
-    host = run_folders.host(devices=(run_folders.device(), run_folders.device(name="gpu-1")))
-    page = gather(run_folders.run(spans, [host]))
-    first, second = texts(page.devices)
-    assert first[:7] == [
-        "scanner: gpu-0 (NVIDIA H100)",
-        *("50.00 J", "20.00 J", "5.00 J", "15.00 J", "10.00 J", "80.00 J"),
-    ]
-    assert second[0].startswith("scanner: gpu-1")
-    assert len(first) == len(page.devices.columns)
+def test_gpus_have_a_column(run_folders):
+    page = gather(run_folders.run([run_folders.span("wf.strip", 0, 2, 20.0, gpu_j=15.0)]))
     for table in (page.stages, page.nodes):
         (at,) = [i for i, column in enumerate(table.columns) if column.title == "of GPUs"]
         assert (table.rows[0][at].text, table.rows[0][at].key) == ("15 J", 15.0)
-    assert not gather(run_folders.run([run_folders.span("wf.strip")])).devices.rows
