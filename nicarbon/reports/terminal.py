@@ -36,7 +36,7 @@ from nicarbon.reports.cells import (
     unclassified,
     waste_line,
 )
-from nicarbon.rows import Row
+from nicarbon.rows import Row, add_up
 from nicarbon.summary import Summary
 from nicarbon.units import format_duration, format_energy
 
@@ -46,6 +46,8 @@ NARROW = 100
 # So many hosts are told one by one, with their sums; more are a table, and very many fold.
 N_HOSTS_TOLD = 4
 N_HOSTS_SHOWN = 12
+# Nobody reads ten thousand nodes in a terminal, and laying them out takes longer than all else.
+N_ROWS_SHOWN = 100
 
 
 def render(
@@ -121,6 +123,10 @@ def _show(console: Console, summary: Summary, narrow: bool) -> None:
     console.print()
     console.print(_table(summary, narrow))
     console.print()
+    n_shown = _n_shown(summary)
+    if n_shown < len(summary.rows):
+        which = f"the {n_shown} of {len(summary.rows)} rows with the most energy"
+        console.print(Text(f"shown are {which}; each has its line with --format tsv"))
     if len(summary.hosts) > N_HOSTS_TOLD:
         console.print(_host_table(summary))
         console.print()
@@ -129,6 +135,11 @@ def _show(console: Console, summary: Summary, narrow: bool) -> None:
             _show_host(console, host, summary.labels[host.host])
     if len(summary.hosts) > 1:
         console.print(Text(f"all {len(summary.hosts)} hosts: {_coverage(summary)}"))
+    _show_lines(console, summary)
+
+
+def _show_lines(console: Console, summary: Summary) -> None:
+    """Show what is said of the run beside its table and its hosts, a line each."""
     if summary.saved is not None:
         console.print(Text(saved_line(summary.saved, summary.saved_g)))
     if summary.waste is not None:
@@ -148,7 +159,10 @@ def _show(console: Console, summary: Summary, narrow: bool) -> None:
 
 
 def _table(summary: Summary, narrow: bool) -> Table:
-    """Lay out the rows; in a narrow terminal what the hosts' lines repeat is left out."""
+    """Lay out the rows, the least of very many as one; the column of energy still adds up.
+
+    In a narrow terminal what the hosts' lines repeat is left out.
+    """
     table = new_table()
     table.add_column(summary.by, overflow="fold", no_wrap=not narrow, min_width=8)
     is_priced = summary.price is not None
@@ -156,11 +170,34 @@ def _table(summary: Summary, narrow: bool) -> Table:
         table.add_column(title, justify="right", no_wrap=True)
     if not narrow:
         table.add_column("method", no_wrap=True)
-    for row in summary.rows:
+    n_shown = _n_shown(summary)
+    for row in summary.rows[:n_shown]:
         table.add_row(*_cells(row, summary.total, narrow, is_priced))
+    if n_shown < len(summary.rows):
+        table.add_row(*_rest(summary.rows[n_shown:], summary, narrow))
     table.add_section()
     table.add_row(*_cells(summary.total, summary.total, narrow, is_priced), style="bold")
     return table
+
+
+def _n_shown(summary: Summary) -> int:
+    n = len(summary.rows)
+    return N_ROWS_SHOWN if n > N_ROWS_SHOWN + 1 else n
+
+
+def _rest(rows: Sequence[Row], summary: Summary, narrow: bool) -> list[Text]:
+    """Write many rows as one: what adds up; their range and duration do not."""
+    is_priced = summary.price is not None
+    rest = add_up(f"({len(rows)} more)", rows)
+    titles = [summary.by, *figure_titles(summary.total, is_priced)]
+    return [
+        Text("" if title in ("range", "duration") else cell.plain)
+        for title, cell in zip(
+            [*titles, *([] if narrow else ["method"])],
+            _cells(rest, summary.total, narrow, is_priced),
+            strict=True,
+        )
+    ]
 
 
 def _cells(row: Row, total: Row, narrow: bool, is_priced: bool) -> list[Text]:

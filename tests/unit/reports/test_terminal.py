@@ -238,3 +238,25 @@ def test_by_step_it_is_said_how_surely_they_are_told_apart(run_folders):
     assert "recon-all.CA_Reg" in text
     assert "markers" not in render([run.summary("stage")])
     assert "--by step" in render([run.summary("node")])
+
+
+def by_node(run_folders, n):
+    spans = [run_folders.span(f"wf.n{i:03}", i, i + 1, float(i)) for i in range(n)]
+    return run_folders.run(spans, [run_folders.host(nodes_j=float(sum(range(n))))]).summary("node")
+
+
+def test_the_least_of_very_many_rows_are_one_and_the_energy_still_adds_up(run_folders):
+    lines = render([by_node(run_folders, 300)]).splitlines()
+    shown = [line for line in lines if line.startswith("wf.n")]
+    assert (len(shown), shown[0].split()[0], shown[-1].split()[0]) == (100, "wf.n299", "wf.n200")
+    (rest,) = [line for line in lines if line.startswith("(200 more)")]
+    # 0 + ... + 199 of 0 + ... + 299 J; their range and the union of their times are not known.
+    assert " ".join(rest.split()) == "(200 more) 5.53 Wh 44.4 % 3 min 20 s 200 measured"
+    assert "shown are the 100 of 300 rows with the most energy; " in "\n".join(lines)
+
+
+def test_as_many_rows_as_fit_are_all_shown(run_folders):
+    for n in (100, 101):
+        lines = render([by_node(run_folders, n)]).splitlines()
+        assert sum(line.startswith("wf.n") for line in lines) == n
+        assert not any("more)" in line or "shown are" in line for line in lines)
