@@ -21,6 +21,7 @@ from nicarbon.carbon.choice import as_it_was, chosen, counted, find_intensity, k
 from nicarbon.carbon.embodied import Making, Share, Unit, scored, shares
 from nicarbon.carbon.price import Price, Terms
 from nicarbon.carbon.pricing import Pricing
+from nicarbon.carbon.reserved import among
 from nicarbon.carbon.source import Fixed, Source
 from nicarbon.carbon.stored import read_price
 from nicarbon.details import details
@@ -461,6 +462,7 @@ class Run:
             told=told(spans),
             programs=folding.programs() if by == "node" else {},
             embodied=made,
+            embodied_g=among(made, folding.parts(by), folding.name_of(by)) if made else {},
             score=None if price is None or price.per is None else scored(price.per, total, made),
             marked=marked(spans),
             stages=staged.of_step if by == "step" else {},
@@ -498,7 +500,9 @@ class Run:
             check(key)
         whole = self.summary(by, stages_file)
         return {
-            values: msgspec.structs.replace(whole, rows=rows, total=total, embodied=(), score=None)
+            values: msgspec.structs.replace(
+                whole, rows=rows, total=total, embodied=(), embodied_g={}, score=None
+            )
             for values, (rows, total) in self._folding(stages_file).divided(among, by).items()
         }
 

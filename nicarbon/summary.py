@@ -65,6 +65,9 @@ class Summary(msgspec.Struct, frozen=True):
         The programs of each node as rows, by its name; empty unless a row is a node.
     embodied : tuple of Share
         The run's share of the making of its hosts; empty where it is not declared.
+    embodied_g : dict
+        How that is divided among the rows, by their names, in grams: see
+        `nicarbon.carbon.reserved`. What is left is nobody's.
     score : Score or None
         Of a functional unit; None where none was named.
     marked : Marked or None
@@ -99,6 +102,7 @@ class Summary(msgspec.Struct, frozen=True):
     told: Told | None = None
     programs: dict[str, tuple[Row, ...]] = {}
     embodied: tuple[Share, ...] = ()
+    embodied_g: dict[str, float] = {}
     score: Score | None = None
     marked: Marked | None = None
     stages: dict[str, str] = {}

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from nicarbon.carbon import cards
 from nicarbon.carbon.join import Three, join
 from nicarbon.energies import HostEnergy
 from nicarbon.errors import CpuError, PriceError
@@ -49,6 +50,7 @@ class _Ram(msgspec.Struct, frozen=True):
 class _Table(msgspec.Struct, frozen=True):
     cpu: _Cpu
     ram: _Ram
+    gpu: cards.Factors
     rest: dict[str, float]
     lifetime: dict[str, float]
 
@@ -72,12 +74,15 @@ class Made(msgspec.Struct, frozen=True):
         Kilograms of CO2 equivalent, and their range.
     source : str
         Who says so.
+    gpus_kg : float
+        The part of `kg` that is GPUs': of these the run reserves what it sees, all of it.
     """
 
     kg: float
     low_kg: float
     high_kg: float
     source: str = GIVEN
+    gpus_kg: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what no computer has; NaN fails the comparison too."""
@@ -222,7 +227,7 @@ def server(host: Host) -> Made:
     Parameters
     ----------
     host : Host
-        What a sampler recorded. Disks and GPUs are not in it.
+        What a sampler recorded. Disks are not in it, nor GPUs of which it recorded no counter.
 
     Raises
     ------
@@ -256,8 +261,23 @@ def server(host: Host) -> Made:
     central, lowest, highest = table.ram.gb_per_cm2  # the densest has least dies
     rams = [gb / d * table.ram.die_kg_per_cm2 for d in (central, highest, lowest)]
     base = packages * table.cpu.base_kg + ram_base + fsum(table.rest.values())
-    kg, low, high = (base + die + ram for die, ram in zip(dies, rams, strict=True))
-    return Made(kg, low, high, BOAVIZTA)
+    gpus, said = _gpus(host)
+    kg, low, high = (base + sum(parts) for parts in zip(dies, rams, gpus, strict=True))
+    return Made(kg, low, high, BOAVIZTA + said, gpus[0])
+
+
+def _gpus(host: Host) -> tuple[Three, str]:
+    """Return what making a host's GPUs emitted, and what to say of it."""
+    domains = [d for s in host.sensors for d in s.domains if d.kind == "gpu" and d.account]
+    found = [cards.made(domain.card, _table().gpu) for domain in domains]
+    kg, low, high = (fsum(figures[i] for figures, _ in found) for i in range(3))
+    unknown = {
+        d.card or "of no name" for d, (_, known) in zip(domains, found, strict=True) if not known
+    }
+    said = f", with {len(found)} GPU{'s' if len(found) > 1 else ''}" if found else ""
+    if unknown:
+        said += f"; not in its table, taken for a large one: {', '.join(sorted(unknown))}"
+    return (kg, low, high), said
 
 
 def of_hosts(
@@ -299,6 +319,8 @@ def shares(
         part = 1.0
         if embodied.reserved_cpus is not None and host.host in headers:
             part = min(embodied.reserved_cpus / headers[host.host].n_cpus, 1.0)
+            if made.gpus_kg:
+                part = (part * (made.kg - made.gpus_kg) + made.gpus_kg) / made.kg
         value = made.kg * 1000 * host.duration_s / (embodied.years * YEAR_S) * part
         rates = 1 / embodied.years, 1 / embodied.high_years, 1 / embodied.low_years
         low, high, _ = join(value, {"made": (made.kg, made.low_kg, made.high_kg), "years": rates})

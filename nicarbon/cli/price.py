@@ -42,9 +42,10 @@ examples:
 
 --embodied and --per give the score of the Software Carbon Intensity specification: O + M for each
 functional unit; without --embodied it says that M is not declared. boavizta computes a rack server
-of the processors and memory that were recorded, without GPUs and disks; --embodied 1300 is your
-own figure for each host, --embodied node7=2100 for one of them. The run has the share for which it
-reserved the host: its time of the lifetime, and its CPUs if they were not all.
+of the processors, memory and GPUs that were recorded, without disks; --embodied 1300 is your own
+figure for each host, --embodied node7=2100 for one of them. The run has the share for which it
+reserved the host: its time of the lifetime, and its CPUs if they were not all. In the table it is
+shared, at each instant, by what was at work then.
 
 The price is kept in the run folder (price.json), with the intensities that were used, so that it
 can be shown again offline; 'nicarbon summary' shows grams from then on. The last one wins, and

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Sequence
+from math import fsum
 
 import msgspec
 from rich.console import Console
@@ -64,12 +65,14 @@ def _show(console: Console, summary: Summary, price: Price) -> None:
     console.print()
     table = new_table()
     table.add_column(summary.by, overflow="fold", min_width=8)
-    for title in ("CO2e", "range", "energy", "range"):
+    titles = ["CO2e", "range", "energy", "range", *(["making (M)"] if summary.embodied else [])]
+    for title in titles:
         table.add_column(title, justify="right", no_wrap=True)
+    of_row = summary.embodied_g
     for row in summary.rows:
-        table.add_row(*_cells(row))
+        table.add_row(*_cells(row), *_grams(summary, of_row.get(row.name, 0.0)))
     table.add_section()
-    table.add_row(*_cells(summary.total), style="bold")
+    table.add_row(*_cells(summary.total), *_grams(summary, fsum(of_row.values())), style="bold")
     console.print(table)
     console.print()
     most, (low, high) = summary.total.carbon_range_from, price.pue_range
@@ -85,6 +88,10 @@ def _show(console: Console, summary: Summary, price: Price) -> None:
     console.print()
 
 
+def _grams(summary: Summary, embodied_g: float) -> list[Text]:
+    return [Text(format_mass(embodied_g))] if summary.embodied else []
+
+
 def _made(summary: Summary) -> Iterator[str]:
     """Say what the making of the hosts adds, and the score of a functional unit."""
     for share in summary.embodied:
@@ -95,6 +102,12 @@ def _made(summary: Summary) -> Iterator[str]:
             f"({format_mass_range(share.carbon_low_g, share.carbon_high_g)}) of host "
             f"{share.hostname}, {made.kg:.4g} kg ({made.low_kg:.4g}-{made.high_kg:.4g}) by "
             f"{made.source}, had for {format_duration(share.reserved_s)}{of}"
+        )
+    left_g = fsum(s.carbon_g for s in summary.embodied) - fsum(summary.embodied_g.values())
+    if summary.embodied:
+        yield (
+            f"making (M): each instant of a host is shared by what was at work there; "
+            f"{format_mass(max(left_g, 0.0))} went by while nothing was"
         )
     if summary.score is not None:
         yield score_line(summary.score)
@@ -120,7 +133,7 @@ def to_json(runs: Sequence[_Priced]) -> str:
             "run_id": summary.run_id,
             "price": msgspec.to_builtins(price),
             "by": summary.by,
-            "rows": [_record(row) for row in summary.rows],
+            "rows": [_record(row) | _embodied(summary, row) for row in summary.rows],
             "total": _record(summary.total),
             "embodied": msgspec.to_builtins(summary.embodied),
             "score": msgspec.to_builtins(summary.score),
@@ -135,12 +148,18 @@ def _record(row: Row) -> dict[str, object]:
     return {column: getattr(row, column) for column in _COLUMNS}
 
 
+def _embodied(summary: Summary, row: Row) -> dict[str, float | None]:
+    made_g = summary.embodied_g.get(row.name, 0.0) if summary.embodied else None
+    return {"embodied_g": made_g}
+
+
 def to_tsv(runs: Sequence[_Priced]) -> str:
     """Write the grams of runs as one table, with the price in every row; no totals."""
-    lines = ["\t".join(("run_id", *_COLUMNS, "g_per_kwh", "pue"))]
+    lines = ["\t".join(("run_id", *_COLUMNS, "embodied_g", "g_per_kwh", "pue"))]
     for summary, price in runs:
         for row in summary.rows:
             figures = (getattr(row, column) for column in _COLUMNS)
-            cells = (summary.run_id, *figures, price.intensity.g_per_kwh, price.pue)
+            made = _embodied(summary, row).values()
+            cells = (summary.run_id, *figures, *made, price.intensity.g_per_kwh, price.pue)
             lines.append("\t".join(cell(value) for value in cells))
     return "\n".join(lines) + "\n"

@@ -55,6 +55,34 @@ def test_an_unknown_processor_may_show_cores_or_threads():
     assert made.high_kg == pytest.approx(4 * 50 * 0.0197 + 16 / 0.625 * 2.2 + known)
 
 
+GPUS = Sensor(
+    "nvml", "measured", tuple(Domain(f"gpu-{i}", "gpu", card="Tesla T4") for i in range(2))
+)
+
+
+def test_the_gpus_that_were_recorded_are_in_it():
+    without, made = server(host()), server(host(sensors=(SOCKETS, GPUS)))
+    # Of a T4: see test_cards.
+    assert made.gpus_kg == pytest.approx(2 * 147.738, rel=1e-4)
+    assert made.kg == pytest.approx(without.kg + made.gpus_kg)
+    assert made.low_kg == pytest.approx(without.low_kg + 0.287 * made.gpus_kg)
+    assert made.source == f"{BOAVIZTA}, with 2 GPUs"
+    check = msgspec.structs.replace(GPUS.domains[0], account=False)
+    assert server(host(sensors=(SOCKETS, Sensor("nvml", "measured", (check,))))).gpus_kg == 0
+    odd = Sensor("nvml", "measured", (Domain("gpu-0", "gpu", card="Odd 1"),))
+    assert server(host(sensors=(odd,))).source.endswith(
+        "with 1 GPU; not in its table, taken for a large one: Odd 1"
+    )
+
+
+def test_reserved_cpus_are_no_part_of_its_gpus(run_folders):
+    headers = {run_folders.ID: host(sensors=(SOCKETS, GPUS))}
+    (whole,) = made_of(run_folders, Declared(None), headers=headers)
+    (part,) = made_of(run_folders, Declared(None), headers=headers, reserved_cpus=8)
+    kg, gpus_kg = whole.made.kg, whole.made.gpus_kg
+    assert part.carbon_g / whole.carbon_g == pytest.approx(((kg - gpus_kg) / 10 + gpus_kg) / kg)
+
+
 def test_without_memory_it_cannot_be_computed():
     with pytest.raises(PriceError, match="host scanner: its memory was not recorded; declare kg"):
         server(host(memory_gb=None))

@@ -3,6 +3,7 @@ import csv
 import importlib.util
 import io
 import json
+import re
 
 import pytest
 from carbon_services import Answer, served
@@ -304,6 +305,14 @@ def test_a_score_per_scan(runs, capsys):
     # 80 J at 30 g/kWh, and ten seconds of four years.
     assert "embodied: 79.3 mg (63.4-119 mg) of host scanner, 1000 kg (800-1500)" in out
     assert "SCI: 40 mg (32-59.8 mg) per scan: O 0.667 mg, M 79.3 mg, R 2" in out
+    # Its nodes share the ten seconds: the rows come to M but for the time when none ran.
+    (total,) = (line.split() for line in out.splitlines() if line.startswith("total"))
+    assert "making (M)" in out
+    left = re.search(r"at work there; (\S+) mg went by", out)
+    assert float(total[-2]) + float(left[1]) == pytest.approx(79.3, abs=0.1)
+    assert main(["price", "runs/a", *arguments, "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert sum(row["embodied_g"] for row in rows) == pytest.approx(float(total[-2]) / 1e3, 0.01)
     assert "PUE 1, embodied over 4 years (the user's own figure)" in out
     assert main(["methods", "runs/a"]) == 0
     out = " ".join(capsys.readouterr().out.split())
