@@ -21,6 +21,8 @@ LOOK_S = 0.05
 
 # A cgroup may be a moment late; where other cgroups are all that can be seen, it never comes.
 _PATIENCE_S = 2.0
+# What podman runs beside a container, in a cgroup of its own: libpod-conmon-ID.scope.
+_MONITOR = "conmon"
 _ID = re.compile(r"[0-9a-f]{12,64}")
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
@@ -131,16 +133,22 @@ def find(container: str, cgroups: str = CGROUPS) -> str | None:
     container : str
         Its id. Names of cgroups have it in them, ``docker-ID.scope`` or ``docker/ID``.
     cgroups : str
-        Where control groups are, of either version (cgroups(7)).
+        Where control groups are, of either version or of both (cgroups(7)).
     """
+    found = None
     for folder, names, _ in os.walk(cgroups):
-        for name in names:
-            if container in name:
-                for file in ("cpu.stat", "cpuacct.usage"):
-                    path = os.path.join(folder, name, file)
-                    if read_s(path) is not None:
-                        return path
-    return None
+        own = [name for name in names if container in name and _MONITOR not in name]
+        for name in own:
+            path = os.path.join(folder, name, "cpuacct.usage")
+            # Where version 1 counts CPU time, a cgroup of version 2 may have no process in it.
+            if read_s(path) is not None:
+                return path
+            path = os.path.join(folder, name, "cpu.stat")
+            if found is None and read_s(path) is not None:
+                found = path
+        # What is below is counted in it.
+        names[:] = [name for name in names if name not in own]
+    return found
 
 
 def read_s(path: str) -> float | None:

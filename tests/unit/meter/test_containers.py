@@ -36,6 +36,71 @@ def test_a_cgroup_is_found_by_its_containers_id(tmp_path, folder, file, text, cp
         assert containers.read_s(path) == cpu_s
 
 
+# As the kernel writes them: of version 2, of version 1 with the scheduler's controller beside.
+STAT = (
+    "usage_usec {}\nuser_usec 700000\nsystem_usec 200000\nnice_usec 0\n"
+    "core_sched.force_idle_usec 0\nnr_periods 0\nnr_throttled 0\nthrottled_usec 0\n"
+    "nr_bursts 0\nburst_usec 0\n"
+)
+STAT_V1 = "nr_periods 0\nnr_throttled 0\nthrottled_time 0\n"
+LAYOUTS = {
+    "unified": {
+        "cpu.stat": STAT.format(9_000_000_000),
+        "system.slice/cpu.stat": STAT.format(8_000_000_000),
+        "system.slice/docker.service/cpu.stat": STAT.format(7_000_000_000),
+        "system.slice/docker-{}.scope/cpu.stat": STAT.format(1_500_000),
+        "system.slice/docker-{}.scope/init/cpu.stat": STAT.format(400_000),
+    },
+    "unified, podman": {
+        "machine.slice/libpod-conmon-{}.scope/cpu.stat": STAT.format(20_000),
+        "machine.slice/libpod-{}.scope/cpu.stat": STAT.format(1_500_000),
+        "machine.slice/libpod-{}.scope/container/cpu.stat": STAT.format(1_400_000),
+    },
+    "unified, rootless podman": {
+        "user.slice/user@1000.service/user.slice/libpod-conmon-{}.scope/cpu.stat": (
+            STAT.format(20_000)
+        ),
+        "user.slice/user@1000.service/user.slice/libpod-{}.scope/cpu.stat": STAT.format(1_500_000),
+    },
+    "hybrid": {
+        "blkio/docker/{}/blkio.reset_stats": "",
+        "cpu,cpuacct/docker/{}/cpu.stat": STAT_V1,
+        "cpu,cpuacct/docker/{}/cpuacct.usage": "1500000000\n",
+        "systemd/docker/{}/tasks": "",
+        "unified/docker/{}/cpu.stat": STAT.format(0),
+    },
+    "version 1": {
+        "cpuset/docker/{}/cpuset.cpus": "0-3\n",
+        "cpu/docker/{}/cpu.stat": STAT_V1,
+        "cpuacct/docker/{}/cpuacct.usage": "1500000000\n",
+        "cpuacct/docker/{}/inner/cpuacct.usage": "1000000000\n",
+    },
+    "version 2 beside version 1 without CPU time": {
+        "memory/docker/{}/memory.usage_in_bytes": "1\n",
+        "unified/docker/{}/cpu.stat": STAT.format(1_500_000),
+    },
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("backwards", [False, True])
+def test_cgroups_as_systems_lay_them_out(tmp_path, monkeypatch, layout, backwards):
+    for name, text in LAYOUTS[layout].items():
+        path = tmp_path / name.format(ID)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    # Folders are listed in no particular order.
+    walk = os.walk
+
+    def ordered(top):
+        for folder, names, files in walk(top):
+            names.sort(reverse=backwards)
+            yield folder, names, files
+
+    monkeypatch.setattr(os, "walk", ordered)
+    assert containers.read_s(containers.find(ID, str(tmp_path))) == 1.5
+
+
 def watching(folder, cgroups):
     """Watch in a thread, as a process of its own would."""
     stat = ProcFS("/").stat(os.getpid())
