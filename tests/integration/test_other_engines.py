@@ -196,13 +196,6 @@ def paths():
     return [str(SUPPORT), *sys.path[1:]]
 
 
-def test_niworkflows_own_multiproc(run_script, tmp_path):
-    pytest.importorskip("niworkflows", reason="niworkflows is missing: pip install niworkflows")
-    plugin = "from niworkflows.engine.plugin import MultiProcPlugin"
-    run_script(plugin, 'MultiProcPlugin(plugin_args={"n_procs": 2})')
-    assert_metered_once(tmp_path / "run")
-
-
 @pytest.fixture
 def ipython_engines(tmp_path, environment):
     """Start a controller and engines of ipyparallel's; the last may be without nicarbon."""
