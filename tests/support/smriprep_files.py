@@ -7,7 +7,9 @@ voxels a side, surfaces a sphere of 162 vertices: small, and real files of their
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import re
 import shutil
 import stat
 import sys
@@ -24,6 +26,7 @@ SIDE = 20
 AFFINE = np.diag([8.0, 8.0, 8.0, 1.0])
 AFFINE[:3, 3] = -80.0
 TEMPLATES = ("MNI152NLin2009cAsym", "MNI152NLin6Asym", "OASIS30ANTs", "fsLR", "fsaverage")
+ATLASES = ("HCP",)  # Of CIFTI files' subcortical part.
 SUBJECTS = ("01", "02")
 # A transform that moves nothing, in the formats that the tools write.
 ITK = (
@@ -184,12 +187,19 @@ fscale 0.1
 
 
 def write_templates(folder: Path, seeds: Path) -> None:
-    """Unpack the names that TemplateFlow's own client brings, and fill the files that we use."""
-    import templateflow
+    """Unpack the names that TemplateFlow's own client brings, and fill the files that we use.
 
-    skeleton = Path(templateflow.__file__).with_name("conf") / "templateflow-skel.zip"
+    Each process of niworkflows' reads all names of the folder when it starts: 6 s for those of
+    every template.
+    """
+    # Found, not imported: imported, it would unpack them all.
+    client = importlib.util.find_spec("templateflow")
+    skeleton = Path(client.origin).with_name("conf") / "templateflow-skel.zip"
     with zipfile.ZipFile(skeleton) as archive:
         for name in archive.namelist():
+            atlas = re.search(r"_atlas-([^_]+)", name)
+            if atlas and atlas[1] not in ATLASES:
+                continue
             if "/" not in name or name.split("/")[0].removeprefix("tpl-") in TEMPLATES:
                 archive.extract(name, folder)
     for path in folder.rglob("*"):
