@@ -21,7 +21,7 @@ class Intensity(msgspec.Struct, frozen=True):
     g_per_kwh : float
         Grams of CO2 equivalent a kilowatt-hour.
     low_g_per_kwh, high_g_per_kwh : float
-        Its range; equal to it where the source gives none.
+        Its range; equal to it where none is known.
     source : str
         Who says so.
     year : int or None
@@ -30,6 +30,8 @@ class Intensity(msgspec.Struct, frozen=True):
         ISO 3166 code of three letters, and the province, state or bidding zone.
     kind : str
         What was averaged and what was counted, such as ``average, yearly, life cycle``.
+    range_from : str
+        What the range is of, where its source does not state it; empty where it does.
     """
 
     g_per_kwh: float
@@ -40,6 +42,7 @@ class Intensity(msgspec.Struct, frozen=True):
     country: str | None = None
     region: str | None = None
     kind: str = ""
+    range_from: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what no electricity has; NaN fails the comparison too."""
@@ -57,7 +60,7 @@ class Intensity(msgspec.Struct, frozen=True):
 
     @property
     def has_range(self) -> bool:
-        """Whether its source says how sure it is."""
+        """Whether anything is known of how sure it is."""
         return self.low_g_per_kwh < self.high_g_per_kwh
 
     @property

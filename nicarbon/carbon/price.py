@@ -133,16 +133,20 @@ class Price(msgspec.Struct, frozen=True):
         intensity, (low, high) = self.intensity, self.pue_range
         joined = ["energy's"]
         if intensity.has_range:
+            of = ", of gaps in its source alone" if self.series is not None else ""
+            of = f", {intensity.range_from}" if intensity.range_from else of
             joined.append(
                 f"the intensity's ({intensity.low_g_per_kwh:.4g} to "
-                f"{intensity.high_g_per_kwh:.4g} g/kWh)"
+                f"{intensity.high_g_per_kwh:.4g} g/kWh{of})"
             )
         if low < high:
             joined.append(f"the PUE's ({low:g} to {high:g})")
+        unstated = "; the intensity's range is not stated by its source"
         if len(joined) == 1:
-            return "range: energy only; the intensity's own uncertainty is not known"
-        unknown = "" if intensity.has_range else "; the intensity's own uncertainty is not known"
-        return f"range: {' and '.join(joined)}, joined as independent{unknown}"
+            return f"range: energy only{unstated}"
+        if intensity.has_range and self.series is None:
+            unstated = ""
+        return f"range: {' and '.join(joined)}, joined as independent{unstated}"
 
     @property
     def bridged_note(self) -> str | None:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from nicarbon.carbon.intensity import Intensity
+from nicarbon.carbon.intensity import MAX_G_PER_KWH, Intensity
 from nicarbon.errors import PriceError
 
 HINT = "pip install 'nicarbon[codecarbon]', or give grams a kWh yourself: --intensity 30"
@@ -26,6 +26,10 @@ KG_PER_LB = 0.45359237
 # Shares of sources without a factor: below, they change no printed digit.
 UNKNOWN_SHARE_LIMIT = 0.01
 LIFE_CYCLE = "average, yearly, life cycle"
+# No table states a range. What a run's own hours have is off the mean of their year by more than
+# the mean itself is: by about a third, one standard deviation; an assumption, and said to be one.
+YEAR_TO_HOUR = 0.35
+RANGE_FROM = f"assumed: hours are about {100 * YEAR_TO_HOUR:.0f} % off the mean of their year"
 
 _NORDIC = {"SWE": "SE", "NOR": "NO", "FIN": "FI"}
 # The mixes of provinces name two sources otherwise than the table of sources does.
@@ -115,7 +119,7 @@ class Tables:
                 f"{known.country_name}: {self.name} has no intensity for it; "
                 "give grams a kWh yourself: --intensity 30"
             )
-        return self._exact(
+        return self._found(
             known.carbon_intensity, "Our World in Data", known.year, code, None, LIFE_CYCLE
         )
 
@@ -149,7 +153,7 @@ class Tables:
         factors = self._read("carbon_intensity_per_source.json", dict[str, Any])
         g_per_kwh = _weighed(name, mixes[name], factors)
         what = "energy mix of the province and factors by source"
-        return self._exact(g_per_kwh, what, _year(path), "CAN", name, LIFE_CYCLE)
+        return self._found(g_per_kwh, what, _year(path), "CAN", name, LIFE_CYCLE)
 
     def _state(self, region: str) -> Intensity:
         path = self._newest("usa_emissions.json")
@@ -165,7 +169,7 @@ class Tables:
         # EPA writes pounds a megawatt-hour.
         g_per_kwh = states[name].emissions * KG_PER_LB
         kind = "average, yearly, at the power plants"
-        return self._exact(g_per_kwh, "EPA eGRID", _year(path), "USA", name, kind)
+        return self._found(g_per_kwh, "EPA eGRID", _year(path), "USA", name, kind)
 
     def _zone(self, country: str, region: str, file: str, prefix: str, kind: str) -> Intensity:
         path = self._newest(file)
@@ -177,9 +181,9 @@ class Tables:
         code = _choose(asked, names, f"region of {country}")
         zone = zones[code]
         what = zone.description or code
-        return self._exact(zone.emission_factor, what, zone.year, country, code, kind)
+        return self._found(zone.emission_factor, what, zone.year, country, code, kind)
 
-    def _exact(
+    def _found(
         self,
         g_per_kwh: float,
         what: str,
@@ -188,16 +192,17 @@ class Tables:
         region: str | None,
         kind: str,
     ) -> Intensity:
-        """Return an intensity; CodeCarbon's tables give no range."""
+        """Return an intensity, within what the hours of a year are assumed to differ by."""
         return Intensity(
             g_per_kwh=g_per_kwh,
-            low_g_per_kwh=g_per_kwh,
-            high_g_per_kwh=g_per_kwh,
+            low_g_per_kwh=(1 - YEAR_TO_HOUR) * g_per_kwh,
+            high_g_per_kwh=min((1 + YEAR_TO_HOUR) * g_per_kwh, MAX_G_PER_KWH),
             source=f"{self.name}: {what}",
             year=year,
             country=country,
             region=region,
             kind=kind,
+            range_from=RANGE_FROM,
         )
 
     def _newest(self, name: str) -> Path:

@@ -271,9 +271,10 @@ def _range(price: Price, most: str | None) -> Iterator[Sentence]:
     joins = []
     if price.intensity.has_range:
         low, high = price.intensity.low_g_per_kwh, price.intensity.high_g_per_kwh
-        joins.append(f"the intensity ({low:.4g}{_TO}{high:.4g} g/kWh)")
+        of = f"; {price.intensity.range_from}" if price.intensity.range_from else ""
+        joins.append(f"the intensity ({low:.4g}{_TO}{high:.4g} g/kWh{of})")
     else:
-        yield Sentence("Its own uncertainty is not known")
+        yield Sentence("Its source states no range of it")
     low, high = price.pue_range
     joins += [f"the PUE ({low:g}{_TO}{high:g})"] if low < high else []
     if not joins:

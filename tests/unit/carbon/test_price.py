@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import math
 
+import msgspec
 import pytest
 
 from nicarbon.carbon.intensity import Intensity, given
@@ -68,11 +69,19 @@ def test_a_price_says_what_its_ranges_contain_and_leave_out():
     assert Price(RANGED).range_note == (
         "range: energy's and the intensity's (20 to 50 g/kWh), joined as independent"
     )
-    assert "intensity's own uncertainty is not known" in Price(given(30)).range_note
+    assert "intensity's range is not stated by its source" in Price(given(30)).range_note
+    assumed = msgspec.structs.replace(RANGED, range_from="assumed: half")
+    assert Price(assumed).range_note == (
+        "range: energy's and the intensity's (20 to 50 g/kWh, assumed: half), "
+        "joined as independent"
+    )
+    gaps = Price(RANGED, series=Series(STEPS, 190.0)).range_note
+    assert "(20 to 50 g/kWh, of gaps in its source alone)" in gaps
+    assert gaps.endswith("the intensity's range is not stated by its source")
     with_pue = Price(given(30), 1.2, pue_low=1.1, pue_high=1.3).range_note
     assert with_pue == (
         "range: energy's and the PUE's (1.1 to 1.3), joined as independent; "
-        "the intensity's own uncertainty is not known"
+        "the intensity's range is not stated by its source"
     )
 
 

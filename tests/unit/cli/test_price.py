@@ -33,7 +33,7 @@ def test_grams_per_stage_and_from_then_on(runs, capsys):
     assert main(["price", "runs/a", "--intensity", "30", "--pue", "1.2"]) == 0
     out = capsys.readouterr().out
     assert "at 30 g/kWh (given by the user), PUE 1.2" in out
-    assert "range: energy only; the intensity's own uncertainty is not known" in out
+    assert "range: energy only; the intensity's range is not stated by its source" in out
     assert "segmentation      0.5 mg  0.475-0.525 mg    50 J  47.5-52.5 J" in out
     assert out.splitlines()[-1] == "next: nicarbon summary runs/a --by node"
     assert contents(runs / "a") == before

@@ -135,7 +135,7 @@ def test_emissions(run_folders):
     assert first.cites == ("sci",)
     assert second.text == "The intensity, 30 g/kWh, was given by the user"
     assert second.cites == ()
-    assert third.text == "Its own uncertainty is not known"
+    assert third.text == "Its source states no range of it"
     assert fourth.text == "The range of the emissions is that of the energy"
     assert last.text == "Emissions from making the computers (embodied) are not included"
 
