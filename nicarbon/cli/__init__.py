@@ -19,56 +19,50 @@ from typing import TextIO
 from nicarbon import __version__
 from nicarbon.errors import NicarbonError
 
-VERBS = {
-    "run": "run a pipeline with every node metered",
-    "container": "run a pipeline that is in an image without nicarbon",
-    "import": "make run folders of logs, of runs that were never metered",
-    "summary": "show where the energy of runs went",
-    "price": "say how many grams of CO2 equivalent runs emitted",
-    "compare": "set runs side by side, and pipelines in one table",
-    "project": "say what many scans will cost",
-    "bottleneck": "show what limited a run, and where it could save",
-    "whatif": "say what a run would have taken under other conditions",
-    "advise": "say what to change first, and what that saves",
-    "report": "write a run as one page for people, in one file",
-    "figure": "draw where the energy of runs went, for a paper",
-    "methods": "write how a run was metered, for a paper",
-    "bids": "write what runs used beside the derivatives, as BIDS",
-    "stages": "show which rule named the stage of each node, and what none names",
-    "gather": "pack the files of finished runs",
-    "export": "write the nodes of many runs as one Parquet file",
-    "graph": "draw the footprint graph, or write it for other programs",
-    "doctor": "show which sensors work here, and how to enable the others",
-    "trackers": "run the same load under nicarbon and under other trackers",
+# The verbs by what somebody is about to do.
+GROUPS = {
+    "meter": {
+        "run": "run a pipeline with every node metered",
+        "container": "run a pipeline that is in an image without nicarbon",
+        "import": "make run folders of logs, of runs that were never metered",
+        "doctor": "show which sensors work here, and how to enable the others",
+    },
+    "see what it took": {
+        "summary": "show where the energy of runs went",
+        "price": "say how many grams of CO2 equivalent runs emitted",
+        "report": "write a run as one page for people, in one file",
+        "graph": "draw the footprint graph, or write it for other programs",
+        "stages": "show which rule named the stage of each node, and what none names",
+    },
+    "decide": {
+        "bottleneck": "show what limited a run, and where it could save",
+        "advise": "say what to change first, and what that saves",
+        "whatif": "say what a run would have taken under other conditions",
+        "compare": "set runs side by side, and pipelines in one table",
+        "project": "say what many scans will cost",
+        "trackers": "run the same load under nicarbon and under other trackers",
+    },
+    "publish and keep": {
+        "figure": "draw where the energy of runs went, for a paper",
+        "methods": "write how a run was metered, for a paper",
+        "bids": "write what runs used beside the derivatives, as BIDS",
+        "export": "write the nodes of many runs as one Parquet file",
+        "gather": "pack the files of finished runs",
+    },
 }
+VERBS = {verb: purpose for group in GROUPS.values() for verb, purpose in group.items()}
 
 _EXAMPLES = """\
 examples:
-  nicarbon run workflows/structural.py     meter every node of a nipype script, unedited
+  nicarbon doctor                          which sensors work on this machine
+  nicarbon run my_pipeline.py              meter every node of a nipype or pydra script, unedited
   nicarbon run fmriprep BIDS OUT participant
   nicarbon run -- recon-all -s bert -all   meter any other command as one node
-  nicarbon container fmriprep.sif -- fmriprep BIDS OUT participant
-  nicarbon import SUBJECTS_DIR --cpu "Xeon Gold 6148" -o runs
-                                           the same of FreeSurfer's logs, for runs long past
   nicarbon summary nicarbon-runs/*         where the energy went, per stage
-  nicarbon price RUN --country CAN --region quebec
-                                           how many grams that emitted
-  nicarbon compare RUN OTHER_RUN           what another pipeline, or another version, costs
-  nicarbon project RUN --dataset ukbiobank what that costs for so many scans
-  nicarbon bottleneck RUN                  what limited its time and its energy
-  nicarbon whatif RUN --n-procs 16         what it would have taken otherwise
-  nicarbon advise RUN                      what to change first
+  nicarbon price RUN --intensity 30        how many grams that emitted, at 30 g a kWh
   nicarbon report RUN                      all of it as one page, to look at and to send
-  nicarbon figure RUN -o energy.pdf        the stages as a figure for a paper
-  nicarbon methods RUN                     how it was metered, in words for a paper
-  nicarbon bids RUN OUT                    tables and figures per subject, as a BIDS derivative
-  nicarbon stages RUN                      which rule named each node; rules of your own
-  nicarbon gather nicarbon-runs/*          pack finished runs: few files instead of many
-  nicarbon export 'runs/*' -o cohort.parquet
-                                           every node of a study, for DuckDB, pandas, Spark
-  nicarbon graph RUN -o footprint.svg      stages, and what depends on what
-  nicarbon doctor                          which sensors work here, and how to enable the others
-  nicarbon trackers --load children        what CodeCarbon and others say of the same work
+
+Each verb says more, with examples: nicarbon VERB --help
 """
 
 
@@ -88,25 +82,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
         prog="nicarbon",
+        usage="nicarbon [-h] [--version] VERB ...",
         description="Energy and carbon of neuroimaging pipelines, per node, program and stage.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"nicarbon {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    verbs = parser.add_subparsers(
+        prog="nicarbon",
+        dest="verb",
+        metavar="VERB",
+        required=True,
+        title="verbs",
+        description=_listed(),
+        help=argparse.SUPPRESS,  # They are listed in their groups.
+    )
     for name, purpose in VERBS.items():
         # Only the verb that is asked for is imported: --help stays instant, `run` loads no pandas.
         asked = bool(arguments) and arguments[0] == name
         module = importlib.import_module(f"nicarbon.cli.{_module(name)}") if asked else None
         verb = verbs.add_parser(
             name,
-            help=purpose,
             description=f"{purpose[0].upper()}{purpose[1:]}.",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if module is not None:
             module.add_arguments(verb)
             verb.set_defaults(run_verb=module.run)
+    _refuse_unknown(parser, arguments)
     args = parser.parse_args(arguments)
     code = 0
     try:
@@ -120,6 +123,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     _let_go(sys.stdout)
     _let_go(sys.stderr)
     return code
+
+
+def _refuse_unknown(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """Say which verb may have been meant, where argparse would name all twenty."""
+    if not arguments:
+        parser.error("name a verb: 'nicarbon --help' lists them")
+    verb = arguments[0]
+    if verb not in VERBS and not verb.startswith("-"):
+        from nicarbon.engines.near import did_you_mean
+
+        near = did_you_mean(verb, VERBS)
+        parser.error(f"there is no verb {verb!r}{near or ': see nicarbon --help'}")
+
+
+def _listed() -> str:
+    """List the verbs by their groups, as argparse would list them all."""
+    width = max(map(len, VERBS))
+    return "\n\n".join(
+        "\n".join([f"{title}:", *(f"  {verb:{width}}  {said}" for verb, said in group.items())])
+        for title, group in GROUPS.items()
+    )
 
 
 def _module(verb: str) -> str:

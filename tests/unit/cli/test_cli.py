@@ -37,7 +37,10 @@ def test_help_names_each_verb_and_loads_none():
     )
     assert done.stdout.endswith("0 []\n")
     for verb in cli.VERBS:
-        assert f"\n    {verb}" in done.stdout
+        assert f"\n    {verb} " in done.stdout
+    for title in cli.GROUPS:
+        assert f"\n  {title}:\n" in done.stdout
+    assert done.stdout.startswith("usage: nicarbon [-h] [--version] VERB ...\n")
     assert "examples:" in done.stdout
 
 
@@ -70,6 +73,15 @@ def test_the_version(capsys):
 def test_an_unknown_verb_is_a_users_mistake(arguments, capsys):
     assert leave(*arguments) == 2
     assert "nicarbon: error: " in capsys.readouterr().err
+
+
+def test_the_verb_that_was_meant_is_offered(capsys):
+    leave("summery", "x")
+    assert "there is no verb 'summery'; did you mean 'summary'?" in capsys.readouterr().err
+    leave("fly")
+    assert "there is no verb 'fly': see nicarbon --help" in capsys.readouterr().err
+    leave()
+    assert "name a verb" in capsys.readouterr().err
 
 
 @pytest.fixture
