@@ -181,3 +181,15 @@ def test_links_of_the_readme_lead_somewhere():
     assert any(target.startswith("docs/") for target in targets)
     for target in targets:
         assert (ROOT / target).exists(), target
+
+
+def test_the_readme_types_each_verb_and_only_what_there_is(generated):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = [line.partition("  #")[0] for line in re.findall(r"^\$ nicarbon (.*)$", text, re.M)]
+    assert {line.split()[0] for line in lines} == set(VERBS)
+    for line in lines:
+        verb, *arguments = line.partition(" -- ")[0].split()
+        known = generated.help_text(verb)
+        # What follows a pipeline is the pipeline's own.
+        for option in () if verb == "run" else arguments:
+            assert not option.startswith("-") or f"{option} " in known, line
