@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What another tracker says of the same minutes: CodeCarbon, in a process of its own, offline.
 
-Nothing of it is ever imported here, and in its process nothing can reach the network.
+Nothing of it is ever imported here. Its process is `data/trackers/around.py`, where nothing can
+reach the network.
 """
 
 from __future__ import annotations
@@ -11,39 +12,16 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from importlib import resources
 from select import select
 from typing import Any
 
 PACKAGE = "codecarbon"
 
-# It measures at once at the start and the end of a task, so that its own thread is not needed.
-# Where it stands (the country) only matters for grams, which are not asked for.
-_CODE = """\
-import json, logging, sys
-logging.disable(logging.CRITICAL)
-import requests
-def refuse(*args, **kwargs):
-    raise requests.exceptions.ConnectionError("offline")
-requests.sessions.Session.request = refuse
-out = sys.stdout
-sys.stdout = sys.stderr
-import codecarbon
-tracker = codecarbon.OfflineEmissionsTracker(
-    country_iso_code="CAN", save_to_file=False, log_level="critical", allow_multiple_runs=True,
-    measure_power_secs=1,
-)
-print(json.dumps({"version": codecarbon.__version__}), file=out, flush=True)
-for line in sys.stdin:
-    name = line.strip()
-    tracker.start_task(name)
-    sys.stdin.readline()
-    data = tracker.stop_task(name)
-    energy = {part: getattr(data, part + "_energy") for part in ("cpu", "ram", "gpu")}
-    print(json.dumps({"duration_s": data.duration, "energy_kwh": energy}), file=out, flush=True)
-"""
+_AROUND = str(resources.files("nicarbon") / "data" / "trackers" / "around.py")
 _START_S = 60.0
 _ANSWER_S = 20.0
-_J_PER_KWH = 3.6e6
 
 
 class CodeCarbon:
@@ -68,7 +46,7 @@ class CodeCarbon:
             self.problem = "not installed"
             return
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _CODE],
+            [sys.executable, _AROUND, "tasks", tempfile.gettempdir()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -82,8 +60,9 @@ class CodeCarbon:
             self.version = str(answer.get("version"))
 
     def begin(self, name: str) -> None:
-        """Let it begin to measure."""
+        """Let it begin to measure, and wait until it has."""
         self._tell(name)
+        self._answer(_ANSWER_S)
 
     def end(self) -> dict[str, float] | None:
         """Return its mean watts since `begin` by part; None where it has none."""
@@ -93,8 +72,7 @@ class CodeCarbon:
             assert answer is not None
             duration_s = float(answer["duration_s"])
             return {
-                part: float(kwh) * _J_PER_KWH / duration_s
-                for part, kwh in answer["energy_kwh"].items()
+                part: float(energy_j) / duration_s for part, energy_j in answer["energy_j"].items()
             }
         except (AssertionError, KeyError, TypeError, ValueError, ZeroDivisionError):
             return None

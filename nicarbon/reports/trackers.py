@@ -92,7 +92,7 @@ def cells(row: Row) -> tuple[str, ...]:
     load = row.load
     name = row.name if load.version is None else f"{row.name} {load.version}"
     if load.problem:
-        return (name, "no figure", *[_NONE] * 5, _network(row), _NONE, load.problem)
+        return (name, "no figure", *[_NONE] * 5, _network(row), _NONE, _failed(row))
     mark = "" if load.method == "measured" else "~"
     return (
         name,
@@ -105,6 +105,16 @@ def cells(row: Row) -> tuple[str, ...]:
         _network(row),
         _killed(row),
         _remarks(row),
+    )
+
+
+def _failed(row: Row) -> str:
+    """Say why there is no figure; one that asked for the network may have failed without it."""
+    if not row.load.asked:
+        return row.load.problem
+    return (
+        f"it wants {', '.join(row.load.asked)}, was refused all network, and failed: "
+        f"{row.load.problem}"
     )
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a command inside a tracker: ``python around.py TRACKER ANSWER FOLDER COMMAND ...``.
 
+``python around.py tasks FOLDER`` measures with CodeCarbon from one line of its input to the next.
+
 It is run by the interpreter in which the tracker is installed. What the tracker says is written to
 ANSWER as JSON, what it writes by itself goes to FOLDER. Where the tracker's own code asks for the
 network it is refused, and whom it asked for is in the answer. If the tracker does not start, the
@@ -41,7 +43,7 @@ class CodeCarbon:
 
     distribution = "codecarbon"
 
-    def __init__(self, folder, mode):
+    def __init__(self, folder, mode, **options):
         """Start nothing yet."""
         module = importlib.import_module("codecarbon")
         self.tracker = module.EmissionsTracker(
@@ -50,6 +52,7 @@ class CodeCarbon:
             log_level="critical",
             allow_multiple_runs=True,
             measure_power_secs=1,
+            **options,
         )
 
     def start(self):
@@ -59,8 +62,32 @@ class CodeCarbon:
     def stop(self):
         """Return the joules of each part."""
         self.tracker.stop()
-        data = self.tracker.final_emissions_data
+        return self.joules(self.tracker.final_emissions_data)
+
+    @staticmethod
+    def joules(data):
+        """Return the joules of each part of what it found."""
         return {p: getattr(data, f"{p}_energy") * J_PER_KWH for p in ("cpu", "ram", "gpu")}
+
+    def tasks(self, lines, out):
+        """Measure from each line, which names it, to the next; each line is answered.
+
+        It reads at both by itself. Its first task looks at the machine first, for a second or two
+        that are in its energy and not in its duration: that one is of nothing, before any line.
+        """
+        self.tracker.start_task("first")
+        self.tracker.stop_task("first")
+
+        def answer(**found):
+            print(json.dumps(found), file=out, flush=True)
+
+        answer(version=version(self.distribution))
+        for line in lines:
+            self.tracker.start_task(line.strip())
+            answer(began=line.strip())
+            next(lines, None)
+            data = self.tracker.stop_task(line.strip())
+            answer(duration_s=data.duration, energy_j=self.joules(data))
 
 
 class CarbonTracker:
@@ -136,6 +163,9 @@ def said(error):
 
 def main():
     """Run the command inside the tracker; the command is run where the tracker fails, too."""
+    if sys.argv[1] == "tasks":
+        tasks(sys.argv[2])
+        return
     name, answer, folder, *command = sys.argv[1:]
     if name == "nicarbon":
         sys.exit(nicarbon(answer, command))
@@ -164,6 +194,14 @@ def main():
         except (Exception, SystemExit) as error:
             found["problem"] = said(error)
     write(answer, found)
+
+
+def tasks(folder):
+    """Measure with CodeCarbon, between lines."""
+    out = sys.stdout
+    sys.stdout = sys.stderr
+    sys.addaudithook(watch)
+    CodeCarbon(folder, "machine", save_to_file=False).tasks(iter(sys.stdin.readline, ""), out)
 
 
 def nicarbon(answer, arguments):
