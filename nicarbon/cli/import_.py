@@ -22,7 +22,7 @@ from nicarbon.imports import cpus
 from nicarbon.imports.discovery import Found, find
 from nicarbon.imports.one import Outcome, import_one
 from nicarbon.notes import count
-from nicarbon.reports.cells import clean
+from nicarbon.printable import clean
 from nicarbon.units import format_duration
 
 _EXAMPLES = """\

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from nicarbon.advice import Advice, Advised
 from nicarbon.printable import clean
-from nicarbon.reports.cells import format_range, percent, pricing_command
+from nicarbon.reports.cells import format_range, percent
+from nicarbon.reports.run_lines import pricing_command
 from nicarbon.reports.terminal import new_console, text_of
 from nicarbon.units import format_duration, format_energy, format_mass
 

@@ -16,14 +16,14 @@ from nicarbon.accounts import METHODS
 from nicarbon.energies import HostEnergy
 from nicarbon.errors import NicarbonError
 from nicarbon.notes import count, is_known
+from nicarbon.printable import clean
+from nicarbon.reports.account_lines import sum_parts
 from nicarbon.reports.cells import (
     MARK,
-    clean,
     format_energy_of,
     format_mass_of,
     format_range,
     format_share,
-    sum_parts,
 )
 from nicarbon.rows import Row
 from nicarbon.summary import Summary

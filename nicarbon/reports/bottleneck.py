@@ -14,7 +14,8 @@ from rich.text import Text
 from nicarbon.bottleneck import Bottlenecks, Phase, StageGroup
 from nicarbon.critical import CriticalPath, Step
 from nicarbon.notes import count
-from nicarbon.reports.cells import MARK, clean, format_energy_of, format_range, percent
+from nicarbon.printable import clean
+from nicarbon.reports.cells import MARK, format_energy_of, format_range, percent
 from nicarbon.reports.terminal import NARROW, new_console, new_table, text_of
 from nicarbon.units import format_duration
 

@@ -12,9 +12,9 @@ from math import fsum
 from typing import TYPE_CHECKING, Any
 
 from nicarbon.notes import count
+from nicarbon.printable import clean
 from nicarbon.reports.cells import (
     MARK,
-    clean,
     format_energy_of,
     format_mass_of,
     format_range,

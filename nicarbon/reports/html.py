@@ -15,9 +15,9 @@ from typing import Any
 
 from nicarbon.errors import MissingExtraError
 from nicarbon.notes import count
+from nicarbon.printable import clean
 from nicarbon.reports import drawing
 from nicarbon.reports.boxes import shortened
-from nicarbon.reports.cells import clean
 from nicarbon.reports.page_facts import gather
 from nicarbon.run import Run
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from nicarbon.reports.cells import clean
+from nicarbon.printable import clean
 from nicarbon.reports.citations import Citation, bibtex, in_text, reference
 from nicarbon.reports.methods import Methods
 from nicarbon.reports.sentences import Sentence

@@ -19,7 +19,8 @@ from nicarbon.carbon.price import Price
 from nicarbon.energies import HostEnergy
 from nicarbon.notes import UNCOVERED_LIMIT, is_known
 from nicarbon.records import IMPORTED, Sensor
-from nicarbon.reports.cells import format_range, format_share, percent, sum_parts
+from nicarbon.reports.account_lines import sum_parts
+from nicarbon.reports.cells import format_range, format_share, percent
 from nicarbon.reports.sentences import Sentence, begun, joined
 from nicarbon.run import Run
 from nicarbon.summary import Summary

@@ -21,7 +21,8 @@ from nicarbon.energies import SpanEnergy
 from nicarbon.hosttime import HostTime
 from nicarbon.notes import count
 from nicarbon.power import Power, power_over_time
-from nicarbon.reports.cells import clean, format_energy_of, format_range, format_share
+from nicarbon.printable import clean
+from nicarbon.reports.cells import format_energy_of, format_range, format_share
 from nicarbon.rows import clock_offsets, energy_range
 from nicarbon.steps import NO_STEP
 from nicarbon.summary import Summary

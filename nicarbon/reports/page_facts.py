@@ -18,22 +18,17 @@ from nicarbon.errors import NicarbonError, StageRuleError
 from nicarbon.hosttime import HostTime, host_times
 from nicarbon.marked import steps_of_programs
 from nicarbon.notes import count, is_known, some
+from nicarbon.printable import clean
 from nicarbon.reports import page_charts as charts
 from nicarbon.reports import page_host_tables, page_tables, page_time_tables
+from nicarbon.reports.account_lines import sum_line
 from nicarbon.reports.bottleneck import idle_lines
 from nicarbon.reports.cells import (
     MARK,
-    clean,
     format_energy_of,
     format_mass_of,
     format_range,
     format_share,
-    marked_line,
-    pricing_command,
-    score_line,
-    sum_line,
-    told_line,
-    unclassified,
 )
 from nicarbon.reports.colours import ink_on
 from nicarbon.reports.page_answers import (
@@ -47,6 +42,13 @@ from nicarbon.reports.page_answers import (
 )
 from nicarbon.reports.page_table import Table
 from nicarbon.reports.palette import stage_colours
+from nicarbon.reports.run_lines import (
+    marked_line,
+    pricing_command,
+    score_line,
+    told_line,
+    unclassified,
+)
 from nicarbon.rows import FAILED, outcome, share_range
 from nicarbon.run import Run
 from nicarbon.summary import Summary

@@ -11,13 +11,8 @@ from collections.abc import Mapping
 from nicarbon.energies import HostEnergy
 from nicarbon.notes import is_known
 from nicarbon.records import Host, Sensor
-from nicarbon.reports.cells import (
-    account,
-    check_texts,
-    device_numbers,
-    format_range,
-    sensors_line,
-)
+from nicarbon.reports.account_lines import account, check_texts, device_numbers, sensors_line
+from nicarbon.reports.cells import format_range
 from nicarbon.reports.page_table import Cell, Column, Table, columns, memory
 from nicarbon.summary import Summary
 from nicarbon.units import energy_unit, format_duration

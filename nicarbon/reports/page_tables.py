@@ -10,11 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from nicarbon.energies import SpanEnergy
 from nicarbon.marked import Step
-from nicarbon.reports.cells import (
-    figure_titles,
-    has_gpu,
-    row_cells,
-)
+from nicarbon.reports.cells import figure_titles, has_gpu, row_cells
 from nicarbon.reports.page_answers import Share
 from nicarbon.reports.page_table import Bar, Cell, Column, Table, columns, memory
 from nicarbon.rows import Row, outcome

@@ -18,9 +18,7 @@ from nicarbon.reports.bottleneck import (
     step_cells,
     time_parts,
 )
-from nicarbon.reports.cells import (
-    percent,
-)
+from nicarbon.reports.cells import percent
 from nicarbon.reports.page_table import Cell, Column, Table, columns
 from nicarbon.units import format_duration
 

@@ -13,7 +13,9 @@ from rich.console import Console
 from rich.text import Text
 
 from nicarbon.carbon.price import Price
-from nicarbon.reports.cells import MARK, clean, format_range, score_line
+from nicarbon.printable import clean
+from nicarbon.reports.cells import MARK, format_range
+from nicarbon.reports.run_lines import score_line
 from nicarbon.reports.tables import cell
 from nicarbon.reports.terminal import new_console, new_table, text_of
 from nicarbon.rows import Row

@@ -14,7 +14,8 @@ from rich.text import Text
 
 from nicarbon.notes import count, listed
 from nicarbon.printable import clean
-from nicarbon.reports.cells import MARK, figure_titles, pricing_command, row_cells
+from nicarbon.reports.cells import MARK, figure_titles, row_cells
+from nicarbon.reports.run_lines import pricing_command
 from nicarbon.reports.terminal import NARROW, new_console, new_table, text_of
 from nicarbon.rows import TOTAL, Row, add_up
 from nicarbon.summary import Summary

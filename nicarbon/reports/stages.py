@@ -13,8 +13,9 @@ from rich.text import Text
 
 from nicarbon.flow import HINT, INPUTS, UNCLASSIFIED, USERS
 from nicarbon.notes import count
+from nicarbon.printable import clean
 from nicarbon.reasons import Reason, Reasons
-from nicarbon.reports.cells import MARK, clean, format_energy_of, format_range, percent
+from nicarbon.reports.cells import MARK, format_energy_of, format_range, percent
 from nicarbon.reports.tables import cell
 from nicarbon.reports.terminal import new_console, new_table, text_of
 

@@ -17,21 +17,19 @@ from nicarbon.accounts import METHODS
 from nicarbon.energies import HostEnergy
 from nicarbon.history import Queue
 from nicarbon.notes import count, is_known
-from nicarbon.reports.cells import (
-    MARK,
+from nicarbon.printable import clean
+from nicarbon.reports.account_lines import (
     account_methods,
     checks_line,
-    clean,
     device_line,
-    figure_titles,
-    format_energy_of,
-    format_range,
-    marked_line,
-    pricing_command,
-    row_cells,
-    saved_line,
     sensors_line,
     sum_line,
+)
+from nicarbon.reports.cells import MARK, figure_titles, format_energy_of, format_range, row_cells
+from nicarbon.reports.run_lines import (
+    marked_line,
+    pricing_command,
+    saved_line,
     told_line,
     unclassified,
     waste_line,

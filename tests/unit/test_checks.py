@@ -25,7 +25,7 @@ from nicarbon.records import (
     SampleFile,
     Sensor,
 )
-from nicarbon.reports.cells import check_texts, checks_line
+from nicarbon.reports.account_lines import check_texts, checks_line
 from nicarbon.run import Run
 from nicarbon.timeline import merge
 

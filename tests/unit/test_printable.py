@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,3 +24,8 @@ def test_what_is_left_can_be_shown_and_stored(text):
 
 def test_letters_of_all_scripts_stay():
     assert clean("segmentation عربي 白质 µ") == "segmentation عربي 白质 µ"
+
+
+@pytest.mark.parametrize("character", ["\x1b", "\r", "\u2028", "\u202e", "\ud800", "\x00"])
+def test_what_is_obeyed_and_not_shown_is_replaced(character):
+    assert clean(f"a{character}b") == "a\ufffdb"
