@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Say in plain sentences what is not known of a run's batch jobs, and what they wasted."""
+"""Say in plain sentences what is not known of a run's batch jobs, and which were done again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from nicarbon.jobs import endings, jobs, number_of, scheduler_facts
 from nicarbon.meter.accounting import SCHEDULERS
 from nicarbon.notes import count, some, with_how
 from nicarbon.records import RunFacts, Submitted
-from nicarbon.units import format_energy
 
 
 def explained(facts: RunFacts) -> set[str]:
@@ -41,11 +40,11 @@ def batch_notes(facts: RunFacts, spans: Collection[SpanEnergy]) -> Iterator[str]
     yield from _without_end(facts)
     wasted = [span for span in spans if span.wasted]
     if wasted:
-        known = [span.energy_j for span in wasted if span.energy_j is not None]
-        energy = format_energy(sum(known)) if known else "n/a"
+        # What they used is told with all that was wasted.
         yield (
-            f"{energy} wasted in {count(len(wasted), 'execution')} that did not deliver and were "
-            f"done again: {some(sorted({with_how(span) for span in wasted}))}"
+            f"{count(len(wasted), 'execution')} did not deliver and "
+            f"{'was' if len(wasted) == 1 else 'were'} done again: "
+            f"{some(sorted({with_how(span) for span in wasted}))}"
         )
 
 

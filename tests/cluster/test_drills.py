@@ -92,7 +92,8 @@ def test_how_a_job_ends(slurm, burn, nicarbon, job_named, used_s, tmp_path):
         assert [span.outcome for span in again] == ["ran"] * came_again
         assert first.wasted == came_again
     summary = nicarbon(slurm, "summary", "run")
-    assert "wasted in 2 executions" in summary.stdout
+    assert "2 executions did not deliver and were done again" in summary.stdout
+    assert "2 executions done again (" in " ".join(summary.stdout.split())
     assert "time limit" in summary.stdout
 
 

@@ -113,7 +113,7 @@ def test_a_requeued_job_is_two_attempts_and_the_first_is_waste(running, tmp_path
     assert row.wasted_j == pytest.approx(first.energy_j)
     assert row.wasted_j > 0
     assert row.energy_j == pytest.approx(first.energy_j + second.energy_j)
-    assert any("wasted in 1 execution that did not deliver" in note for note in summary.notes)
+    assert any("1 execution did not deliver and was done again" in note for note in summary.notes)
     assert summary.total.n_failed == 0
     assert_sum_is_kept(run)
 
