@@ -9,6 +9,7 @@ before the critical path does; what is left is minor: little time, little energy
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from math import fsum
 
@@ -55,7 +56,8 @@ class StageGroup(msgspec.Struct, frozen=True):
     group : str
         One of `GROUPS`.
     path_s, path_share : float, float or None
-        Time of its nodes on the critical path, and its part of that of all nodes there.
+        Time of its nodes on the critical path, and its part of that of all nodes there. A node
+        that runs several stages is divided among them by the CPU time of the programs seen.
     energy_share : float or None
         Its part of the nodes' energy.
     slack_s : float or None
@@ -227,15 +229,15 @@ def _stages(graph: nx.DiGraph, nodes: Sequence[NodeSlack]) -> tuple[StageGroup, 
     """Put the stages whose nodes took time into groups."""
     stages = fold(graph, "stage")
     path_s = fsum(node.duration_s for node in nodes if node.critical)
+    held_s = _held_s(graph, nodes)
     energy_j = fsum(data["energy_j"] or 0.0 for _, data in stages.nodes(data=True))
     groups = []
     for stage, data in stages.nodes(data=True):
-        of_stage = [node for node in nodes if node.stage == stage]
-        # A stage may be but a part of monoliths: their time on the path is their own stage's.
-        held = of_stage or [node for node in nodes if node.node in data["nodes"]]
+        # Of a monolith that runs several stages, each has a part.
+        held = [node for node in nodes if node.node in data["nodes"]]
         if not held:
             continue
-        on_path_s = fsum(node.duration_s for node in of_stage if node.critical)
+        on_path_s = fsum(held_s.get(stage, ()))
         path_share = on_path_s / path_s if path_s else None
         has_energy = data["energy_j"] is not None and energy_j > 0
         energy_share = data["energy_j"] / energy_j if has_energy else None
@@ -257,6 +259,23 @@ def _stages(graph: nx.DiGraph, nodes: Sequence[NodeSlack]) -> tuple[StageGroup, 
             )
         )
     return tuple(sorted(groups, key=_rank))
+
+
+def _held_s(graph: nx.DiGraph, nodes: Sequence[NodeSlack]) -> dict[str, list[float]]:
+    """Return the seconds on the path, by stage; of a monolith by the CPU time of its parts."""
+    held_s: dict[str, list[float]] = defaultdict(list)
+    for node in nodes:
+        if not node.critical:
+            continue
+        cpu_s: dict[str, float] = defaultdict(float)
+        for part in graph.nodes[node.node].get("parts") or ():
+            cpu_s[part.part or node.stage] += part.cpu_s
+        whole_s = fsum(cpu_s.values())
+        for stage, of_stage_s in cpu_s.items() if whole_s else ():
+            held_s[stage].append(node.duration_s * of_stage_s / whole_s)
+        if not whole_s:
+            held_s[node.stage].append(node.duration_s)
+    return held_s
 
 
 def _rank(row: StageGroup) -> tuple[int, float, float, str]:
@@ -339,6 +358,12 @@ def _notes(
         )
     elif len(times) == 1:
         lines.append("one node took time: it is the whole path, and has no slack")
+    divided = [step.node for step in found.steps if graph.nodes[step.node].get("parts")]
+    if divided:
+        lines.append(
+            "time on the path of a node that runs several stages is divided among them by the CPU "
+            f"time of their programs: {some(divided)}"
+        )
     untimed = graph.number_of_nodes() - len(times)
     if untimed and times:
         lines.append(f"{count(untimed, 'node')} took no time (cached, not run, or in a MapNode)")

@@ -216,15 +216,17 @@ def _path_sentences(found: Bottlenecks) -> list[str]:
     path = found.critical_path
     stage, path_s = _slowest_stage(found)
     longest = max(path.steps, key=lambda step: step.duration_s)
-    slowest = max((s for s in path.steps if s.stage == stage), key=lambda s: s.duration_s)
+    of_stage = [step for step in path.steps if step.stage == stage]
     busy = format_duration(path.busy_s)
     sentences = [] if _is_known(found) else [_UNKNOWN]
     sentences.append(_chain(path, longest, busy))
-    if len(path.steps) > 1:
-        sentences.append(
-            f"{_stage(stage)} holds {percent(path_s / path.busy_s)} of that, "
-            f"{isolated(leaf(slowest.node))} alone {format_duration(slowest.duration_s)}."
-        )
+    if len(path.steps) > 1 or path_s < path.busy_s:
+        sentence = f"{_stage(stage)} holds {percent(path_s / path.busy_s)} of that"
+        if of_stage and len(path.steps) > 1:
+            slowest = max(of_stage, key=lambda step: step.duration_s)
+            name = isolated(leaf(slowest.node))
+            sentence += f", {name} alone {format_duration(slowest.duration_s)}"
+        sentences.append(f"{sentence}.")
     waited_s = path.waiting_s + path.blocked_s
     if waited_s >= WAITED_SHARE * path.total_s:
         sentences.append(f"Waiting between nodes took {format_duration(waited_s)}.")

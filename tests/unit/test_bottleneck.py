@@ -146,12 +146,15 @@ def test_the_run_begins_and_ends_with_its_driver(run_folders):
     assert found.phases[2].uncovered_s == 5
 
 
-def test_a_stage_inside_a_monolith_limits_energy_and_the_path_is_the_monoliths(run_folders):
+def test_the_time_of_a_monolith_is_divided_among_its_stages(run_folders):
     split = run_folders.split(mri_ca_register=(0.75, 60), mris_sphere=(0.25, 20))
     whole = run_folders.span("wf.recon", 0, 9, 100.0, split=split)
     node = Node("wf.recon", "wf", "nipype.interfaces.freesurfer.preprocess.ReconAll")
     found = run_folders.run([whole], graph=Graph("wf", "Linear", (node,), ())).bottlenecks()
     assert [(row.stage, row.group, row.energy_j, row.path_s) for row in found.stages] == [
-        ("surface reconstruction", "both", 25.0, 9.0),
-        ("registration", "energy", 75.0, 0.0),
+        ("registration", "both", 75.0, 6.75),
+        ("surface reconstruction", "both", 25.0, 2.25),
     ]
+    assert any(
+        note.endswith("by the CPU time of their programs: wf.recon") for note in found.notes
+    )
