@@ -145,5 +145,6 @@ def legend(scale: Scale, bold_means: str | None, has_counts: bool, note: str | N
     rows += [f'<TD COLSPAN="{len(SCALE) + 2}" ALIGN="LEFT">{escape(line)}</TD>' for line in said]
     if not rows:
         return ""
-    table = "".join(f"<TR>{row}</TR>" for row in rows)
+    # Graphviz puts it right below the lowest box.
+    table = "".join(f"<TR>{row}</TR>" for row in ('<TD HEIGHT="12"></TD>', *rows))
     return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="3">{table}</TABLE>>'

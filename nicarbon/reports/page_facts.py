@@ -45,9 +45,11 @@ from nicarbon.reports.palette import stage_colours
 from nicarbon.reports.run_lines import (
     marked_line,
     pricing_command,
+    saved_line,
     score_line,
     told_line,
     unclassified,
+    waste_line,
 )
 from nicarbon.rows import FAILED, outcome, share_range
 from nicarbon.run import Run
@@ -91,6 +93,7 @@ class Page(msgspec.Struct, frozen=True):
     by_energy: tuple[Segment, ...]
     by_time: tuple[Segment, ...]
     stages: Table
+    beside: tuple[str, ...]
     nodes: Table
     n_nodes: int
     by_node: str
@@ -172,6 +175,7 @@ def gather(run: Run, stages_file: str | Path | None = None, command: str = "") -
         by_energy=_energy_strip(summary, shares, colours),
         by_time=_time_strip(found, colours),
         stages=page_tables.stage_table(summary, shares, colours, ids),
+        beside=_beside(summary),
         nodes=page_tables.node_table(nodes, of_node, stage_of, colours),
         n_nodes=len(nodes.rows),
         by_node=f"nicarbon summary {where} --by node --format tsv{command}",
@@ -261,10 +265,20 @@ def _subtitle(run: Run, summary: Summary) -> tuple[str, ...]:
         started,
         format_duration(summary.duration_s),
         count(summary.total.n_nodes, "node"),
-        " ".join(isolated(word) for word in (run.facts.info.engine, plugins) if word),
+        # A command has no plugin but itself.
+        " ".join(
+            isolated(word) for word in dict.fromkeys((run.facts.info.engine, plugins)) if word
+        ),
         f"on {isolated(some(tuple(summary.labels.values())))}" if summary.hosts else "",
     )
     return tuple(part for part in parts if part)
+
+
+def _beside(summary: Summary) -> tuple[str, ...]:
+    """Say what no row shows: what was wasted, and what the cache saved."""
+    wasted = (waste_line(summary.waste, summary.total),) if summary.waste else ()
+    saved = (saved_line(summary.saved, summary.saved_g),) if summary.saved else ()
+    return (*wasted, *saved)
 
 
 def _failed(of_node: Mapping[str, Sequence[SpanEnergy]]) -> list[str]:

@@ -159,6 +159,49 @@ def test_time_is_zoomed_by_buttons_and_keys(opened):
         assert page.evaluate(f"[{zoom}.start, {zoom}.end]") == [0, 100]
 
 
+TREEMAP = f"{CHART.format('treemap')}.getOption().series[0].data"
+SHOWN = f"{TREEMAP}.map(branch => branch.name)"
+
+
+def test_a_stage_of_the_treemap_is_opened_by_keys(opened):
+    with opened("real") as page:
+        stages = page.evaluate(SHOWN)
+        page.locator("#opened").focus()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowDown")
+        assert page.evaluate(SHOWN) == [stages[1]]
+        assert page.locator("#opened option:checked").inner_text().startswith(stages[1])
+        page.keyboard.press("Home")
+        assert page.evaluate(SHOWN) == stages
+
+
+def test_a_stage_of_the_treemap_is_opened_and_closed_by_clicks(opened):
+    with opened("real") as page:
+        stages = page.evaluate(SHOWN)
+        page.locator("#treemap").scroll_into_view_if_needed()
+        box = page.locator("#treemap").bounding_box()
+        page.mouse.click(box["x"] + 40, box["y"] + 100)
+        assert page.evaluate(SHOWN) == [stages[0]]
+        assert page.locator("#opened").input_value() == "0"
+        page.mouse.click(box["x"] + 40, box["y"] + 8)
+        assert page.evaluate(SHOWN) == stages
+
+
+def test_tables_fit_the_width_of_a_screen(opened):
+    with opened("real") as page:
+        wider = """[...document.querySelectorAll('.scroll')]
+            .filter(box => box.scrollWidth > box.clientWidth).map(box => box.ariaLabel)"""
+        assert page.evaluate(wider) == []
+
+
+def test_words_in_tables_are_not_broken(opened):
+    with opened("real") as page:
+        lines = """[...document.querySelectorAll('#node-table td.text bdi')]
+            .map(one => [one.textContent.split(' ').length, one.getClientRects().length])"""
+        for n_words, n_lines in page.evaluate(lines):
+            assert n_lines <= n_words
+
+
 def eventually(holds):
     """Wait for what the browser does later; a machine that is busy takes its time."""
     return any(holds() for _ in range(60))
@@ -198,7 +241,7 @@ def test_without_javascript_everything_is_in_tables(opened, pages, name):
             assert page.locator(f"#{identifier}").is_visible()
         assert page.locator("#footprint svg").is_visible()
         assert not page.locator("#timeline").is_visible()
-        assert not page.locator(".toolbar").is_visible()
+        assert not page.locator(".toolbar:visible").count()
         assert page.locator(".no-js").first.is_visible()
 
 
@@ -239,7 +282,7 @@ def test_it_prints(opened, name):
     with opened(name) as page:
         page.emulate_media(media="print")
         page.set_viewport_size({"width": 700, "height": 990})
-        assert not page.locator(".toolbar").is_visible()
+        assert not page.locator(".toolbar:visible").count()
         # Charts take their new size after the page has its own.
         for fits in (
             "document.documentElement.scrollWidth <= 700",

@@ -245,35 +245,62 @@
 
   /* -------------------------------------------------------------- treemap ---- */
 
-  function treemap(box) {
+  function treemap(box, select) {
     const chart = echarts.init(box, null, { renderer: "canvas", devicePixelRatio: Math.max(2, devicePixelRatio || 1) });
-    function dressed(branch, stage) {
+    // What stands beside a name keeps its order, whichever way the name is written.
+    const isolated = (name) => "\u2068" + name + "\u2069";
+    function dressed(branch, stage, path) {
       const look = data.stages[stage];
-      const made = { name: branch.name, value: branch.value, text: branch.text, itemStyle: { color: look.colour }, label: { color: look.ink } };
-      if (branch.children && branch.children.length) made.children = branch.children.map((child) => dressed(child, stage));
+      const made = { name: branch.name, value: branch.value, text: branch.text, path: path, itemStyle: { color: look.colour }, label: { color: look.ink } };
+      if (branch.children && branch.children.length) made.children = branch.children.map((child, i) => dressed(child, stage, path.concat(i)));
       return made;
     }
     const places = new Map(data.stages.map((stage, i) => [stage.name, i]));
+    const stages = data.tree.map((branch, i) => dressed(branch, places.get(branch.name), [i]));
     const leafName = (name) => name.slice((name.includes("/") ? name.lastIndexOf("/") : name.lastIndexOf(".", name.length - 2)) + 1);
-    chart.setOption({
-      ...still,
-      tooltip: {
-        confine: true, transitionDuration: 0, borderColor: LINE, textStyle: { color: INK },
-        formatter: (at) => at.data && at.data.text ? tip(at.name, [["energy", at.data.text]]) : "",
-      },
-      series: [{
-        id: "tree", type: "treemap", name: "all stages", roam: false, nodeClick: "zoomToNode", leafDepth: 2, drillDownIcon: "", left: 0, right: 0, top: 0, bottom: 34,
-        data: data.tree.map((branch) => dressed(branch, places.get(branch.name))), visibleMin: 12,
-        breadcrumb: { bottom: 4, left: 0, itemStyle: { color: "#fff", borderColor: LINE, textStyle: { color: INK, fontFamily: FONT, fontSize: 12 } }, emphasis: { itemStyle: { color: "#f5f7f9" } } },
-        label: { show: true, fontSize: 12, lineHeight: 16, overflow: "truncate", position: "insideTopLeft", formatter: (at) => leafName(at.name) + "\n" + at.data.text },
-        upperLabel: { show: true, color: INK, backgroundColor: "#fff", height: 22, fontSize: 12.5, fontWeight: 600, overflow: "truncate", formatter: (at) => at.data && at.data.text ? at.name + "   " + at.data.text : "" },
-        levels: [
-          { itemStyle: { borderColor: "#fff", borderWidth: 0, gapWidth: 3 }, upperLabel: { show: false } },
-          { itemStyle: { gapWidth: 1, borderWidth: 2, borderColorSaturation: undefined } },
-          { itemStyle: { gapWidth: 1, borderColor: "rgba(255,255,255,0.8)", borderWidth: 1 } },
-        ],
-      }],
+
+    // Everything for an empty path, else what it leads to: by stage, node and step.
+    function open(path) {
+      const shown = path.reduce((branch, i) => branch.children[i], { children: stages });
+      const inner = { itemStyle: { gapWidth: 1, borderColor: "rgba(255,255,255,0.8)", borderWidth: 1 } };
+      chart.clear();  // ECharts would leave labels of what was shown before.
+      chart.setOption({
+        ...still,
+        tooltip: {
+          confine: true, transitionDuration: 0, borderColor: LINE, textStyle: { color: INK },
+          formatter: (at) => at.data && at.data.text ? tip(at.name, [["energy", at.data.text]]) : "",
+        },
+        series: [{
+          id: "tree", type: "treemap", name: "all stages", roam: false, nodeClick: false, leafDepth: path.length ? 3 : 2, drillDownIcon: "", left: 0, right: 0, top: 0, bottom: 4,
+          data: path.length ? [shown] : stages, visibleMin: 12, breadcrumb: { show: false },
+          label: { show: true, fontSize: 12, lineHeight: 16, overflow: "truncate", position: "insideTopLeft", formatter: (at) => isolated(leafName(at.name)) + "\n" + at.data.text },
+          upperLabel: { show: true, color: INK, backgroundColor: "#fff", height: 22, fontSize: 12.5, fontWeight: 600, overflow: "truncate", formatter: (at) => at.data && at.data.text ? isolated(at.name) + "   " + at.data.text : "" },
+          levels: [
+            { itemStyle: { borderColor: "#fff", borderWidth: 0, gapWidth: 3 }, upperLabel: { show: false } },
+            { itemStyle: { gapWidth: 1, borderWidth: 2, borderColorSaturation: undefined } },
+            inner, inner,
+          ],
+        }],
+      });
+      const value = path.join("/");
+      for (const other of select.querySelectorAll("[data-deep]")) other.remove();
+      if (path.length > 1) {
+        const deep = new Option(shown.name + ", " + shown.text, value);
+        deep.dataset.deep = "";
+        select.options[path[0] + 1].after(deep);
+      }
+      select.value = value;
+    }
+
+    select.append(new Option("all stages", ""), ...stages.map((stage, i) => new Option(stage.name + ", " + stage.text, i)));
+    select.addEventListener("change", () => open(select.value ? select.value.split("/").map(Number) : []));
+    chart.on("click", (at) => {
+      if (!at.data || !at.data.path) return;
+      // A stage opens first, whatever in it was hit; then what has parts; and what is open closes.
+      const now = select.value, path = now === "" ? at.data.path.slice(0, 1) : at.data.children ? at.data.path : null;
+      if (path) open(path.join("/") === now ? [] : path);
     });
+    open([]);
     return chart;
   }
 
@@ -308,7 +335,7 @@
   const charts = [];
   const times = document.getElementById("timeline"), tree = document.getElementById("treemap");
   if (times) charts.push(timeline(times));
-  if (tree) charts.push(treemap(tree));
+  if (tree) charts.push(treemap(tree, document.getElementById("opened")));
   let waiting = 0;
   addEventListener("resize", () => {
     // On paper the charts are pictures: the style sheet gives them their size.

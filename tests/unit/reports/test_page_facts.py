@@ -71,6 +71,22 @@ def test_what_the_figures_lack_is_said_once(run_folders):
     assert not set(page.path_notes) & set(page.notices)
 
 
+def test_what_was_wasted_stands_beside_the_stages(run_folders):
+    spans = [
+        run_folders.span("wf.strip", 0, 2, 10.0, outcome="failed"),
+        run_folders.span("wf.fast"),
+    ]
+    (line,) = gather(run_folders.run(spans)).beside
+    assert line.startswith("wasted: 10 J ")
+    assert gather(run_folders.run([run_folders.span("wf.fast")])).beside == ()
+
+
+def test_a_command_is_named_once(run_folders):
+    run = run_folders.run([run_folders.span("wf.fast")], graph=Graph("wf", "nipype", (), ()))
+    (engine,) = (part for part in gather(run).subtitle if "nipype" in part)
+    assert engine.count("nipype") == 1
+
+
 def test_graphs_that_contradict_each_other_have_no_path_and_still_a_page(run_folders):
     graph = Graph("wf", "", (Node("a"), Node("b")), (("a", "b"), ("b", "a")))
     page = gather(run_folders.run([run_folders.span("a"), run_folders.span("b")], graph=graph))
