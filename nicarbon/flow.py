@@ -12,6 +12,7 @@ UNCLASSIFIED = "unclassified"
 ENGINE = "engine"
 FILES = "input and output"
 REPORTING = "reporting"
+CHECKS = "quality control"
 # How a generic node came by its stage: see `downstream`.
 HINT = "hint"
 USERS = "users"
@@ -31,9 +32,9 @@ def downstream(
 
     The stage that most of the users have wins; a tie goes to the first in the vocabulary. Nodes
     of ``engine`` only hand the result on: the users after them count. A result that only pictures
-    use makes its node ``reporting``. Where nothing uses the result, or it is only filed, the hint
-    decides; else the users after the files; else what came before: a last threshold ends the
-    operation before it.
+    use makes its node ``reporting``, one that is only checked ``quality control``. Where nothing
+    uses the result, or it is only filed, the hint decides; else the users after the files; else
+    what came before: a last threshold ends the operation before it.
 
     Parameters
     ----------
@@ -102,8 +103,9 @@ def _vote(
 
 def _majority(votes: Iterable[str | None], rank: Rank) -> str | None:
     counts = Counter(vote for vote in votes if vote is not None)
-    if len(counts) > 1:
-        del counts[REPORTING]  # a picture of a result is not what the result is for
+    for about in (REPORTING, CHECKS):
+        if len(counts) > 1:
+            del counts[about]  # a picture or a check of a result is not what the result is for
     return min(counts, key=lambda stage: (-counts[stage], rank(stage)), default=None)
 
 

@@ -22,6 +22,9 @@ from nicarbon.rules import KEYS, Rule, RuleFile, read_rule_file
 
 BUILTIN = Path(__file__).parent / "data" / "stages"
 _LONGEST = 60
+_WORD = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+[a-z]*")
+# Classes that do whatever they are given: their names tell nothing.
+_ANYTHING = frozenset(("Function", "CommandLine", "MatlabCommand", "IdentityInterface"))
 
 
 @cache
@@ -47,7 +50,7 @@ class Matcher:
         """Return the first rule that fits the node, or None."""
         mask = (1 << len(self.rules)) - 1
         for matcher, value in zip(self._keys, _values(node), strict=True):
-            mask &= matcher.allowed(value.lower())
+            mask &= matcher.allowed(value)
             if not mask:
                 return None
         return self.rules[(mask & -mask).bit_length() - 1]
@@ -73,7 +76,7 @@ class _KeyMatcher:
             self._regexes += [(1 << position, regex) for regex in patterns.regexes]
 
     def allowed(self, value: str) -> int:
-        """Return the rules that a value in lower case allows."""
+        """Return the rules that a value allows."""
         mask = self._masks.get(value)
         if mask is None:
             mask = self._indifferent
@@ -94,20 +97,44 @@ class _KeyMatcher:
         return mask
 
 
+@lru_cache(maxsize=4096)
+def in_words(name: str) -> str:
+    """Write a name as words in lower case, joined by underscores.
+
+    Examples
+    --------
+    >>> in_words("PETCoregistration"), in_words("5-RemoveBias"), in_words("head_mask")
+    ('pet_coregistration', '5_remove_bias', 'head_mask')
+    """
+    return "_".join(_WORD.findall(name)).lower()
+
+
+def _class_in_words(node: Node) -> str:
+    """Return the node's class as a name; empty where it tells nothing."""
+    name = node.interface.rpartition(".")[2]
+    return "" if name in _ANYTHING else in_words(name)
+
+
 def _values(node: Node) -> tuple[str, ...]:
     """Return what a node has for each of `KEYS`."""
     return node.own_name, node.workflow, node.interface, node.program
 
 
 def _texts(key: str, value: str) -> tuple[str, ...]:
-    """Return the forms of a value that patterns may fit: whole, and its telling parts."""
+    """Return the forms of a value that patterns may fit, in lower case: whole, and its parts.
+
+    Patterns of names are written for ``head_mask``; ``HeadMask`` and ``head-mask`` say the same.
+    """
+    lower = value.lower()
     if key == "workflow":
-        return (value, *value.split("."))
-    if key in ("interface", "node"):  # a node whose workflow is not known has it in its name
-        return (value, value.rpartition(".")[2])
-    if key == "program":
-        return (value, value.partition(" ")[0].rpartition("/")[2])
-    return (value,)
+        parts = value.split(".")
+        return (lower, *lower.split("."), *map(in_words, parts))
+    if key == "node":  # a node whose workflow is not known has it in its name
+        own = value.rpartition(".")[2]
+        return (lower, own.lower(), in_words(own))
+    if key == "interface":
+        return (lower, lower.rpartition(".")[2])
+    return (lower, lower.partition(" ")[0].rpartition("/")[2])
 
 
 class StageRules:
@@ -188,8 +215,15 @@ class StageRules:
         return downstream(found, graph.edges, hint=hint, rank=self.rank)
 
     def rule_of(self, node: Node) -> Rule | None:
-        """Return the first rule that fits a node, whatever stage the user gave it."""
-        return self._rules.first(node)
+        """Return the first rule that fits a node, whatever stage the user gave it.
+
+        A class that no rule knows is read as a name, as its author chose it to tell what it does.
+        """
+        rule = self._rules.first(node)
+        if rule is not None and rule.keys.keys() != {"workflow"}:
+            return rule
+        words = _class_in_words(node)
+        return (self._rules.first(Node(words, node.workflow)) if words else None) or rule
 
     def hint_of(self, node: Node) -> Rule | None:
         """Return the first hint that fits a node."""
@@ -198,12 +232,12 @@ class StageRules:
     def _direct(self, node: Node) -> str:
         if node.stage:
             return node.stage
-        rule = self._rules.first(node)
+        rule = self.rule_of(node)
         return rule.stage if rule else UNCLASSIFIED
 
     def wholes(self, graph: Graph) -> tuple[str, ...]:
         """Return the monoliths: nodes that run several stages and are counted in one."""
-        found = ((node, self._rules.first(node)) for node in graph.nodes if not node.stage)
+        found = ((node, self.rule_of(node)) for node in graph.nodes if not node.stage)
         return tuple(node.name for node, rule in found if rule and rule.whole)
 
     def of_program(self, program: str) -> str | None:
@@ -221,7 +255,7 @@ class StageRules:
         """Say in one line why a node has its stage."""
         if node.stage:
             return f"{node.name}: {node.stage}, given by the user to the node"
-        rule = self._rules.first(node)
+        rule = self.rule_of(node)
         if rule is None:
             return f"{node.name}: {UNCLASSIFIED}, no rule fits"
         return f"{node.name}: {rule.stage}, by {told(rule, node)}"
@@ -243,13 +277,19 @@ def told(rule: Rule, node: Node) -> str:
     >>> told(rule, mask).partition(" ")[2]
     '(interface *ApplyMask -> downstream)'
     """
+    values = dict(zip(KEYS, _values(node), strict=True))
+    if "node" in rule.keys and rule.keys["node"].fitting(_texts("node", node.own_name)) is None:
+        words = _class_in_words(node)  # Then it fitted as a name.
+        read, values = f"class {words}: ", {**values, "node": words, "interface": ""}
+    else:
+        read = ""
     fits = [
-        f"{key} {_short(rule.keys[key].fitting(_texts(key, value.lower())))}"
-        for key, value in zip(KEYS, _values(node), strict=True)
+        f"{key} {_short(rule.keys[key].fitting(_texts(key, value)))}"
+        for key, value in values.items()
         if key in rule.keys
     ]
     where = rule.where.removeprefix(f"{BUILTIN}{os.sep}")
-    return f"{where} ({', '.join(fits)} -> {rule.stage})"
+    return f"{where} ({read}{', '.join(fits)} -> {rule.stage})"
 
 
 @lru_cache(maxsize=2)

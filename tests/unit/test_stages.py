@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nicarbon.records import Graph, Node
-from nicarbon.stages import StageRules
+from nicarbon.stages import StageRules, in_words
 
 _spec = importlib.util.spec_from_file_location(
     "stage_table", Path(__file__).with_name("stage_table.py")
@@ -20,6 +20,7 @@ FAST = "nipype.interfaces.fsl.preprocess.FAST"
 SINK = "nipype.interfaces.io.DataSink"
 MERGE = "nipype.interfaces.utility.base.Merge"
 PLOT = "nireports.interfaces.PlotMosaic"
+TSNR = "nipype.algorithms.confounds.TSNR"
 FLIRT = "nipype.interfaces.fsl.preprocess.FLIRT"
 
 
@@ -89,6 +90,14 @@ class TestDownstream:
         graph = graph_of("op>x op>y op>f", op=MATHS, x=bystander, y=bystander, f=FAST)
         assert stage_of(rules, graph, "op") == "segmentation"
 
+    def test_a_check_does_not_outvote_users(self, rules):
+        graph = graph_of("op>x op>y op>f", op=MATHS, x=TSNR, y=TSNR, f=FAST)
+        assert stage_of(rules, graph, "op") == "segmentation"
+
+    def test_what_is_only_checked_is_quality_control(self, rules):
+        graph = graph_of("op>x op>p", op=MATHS, x=TSNR, p=PLOT)
+        assert stage_of(rules, graph, "op") == "quality control"
+
     def test_what_only_a_picture_uses_is_reporting(self, rules):
         assert stage_of(rules, graph_of("op>x", op=MATHS, x=PLOT), "op") == "reporting"
 
@@ -144,3 +153,41 @@ def test_a_surface_step_with_an_atlas_in_its_name_makes_a_surface():
     nodes = tuple(Node(f"recon-all.{name}", "recon-all", "recon-all step") for name in steps)
     found = StageRules.load().classify(Graph("", "", nodes, ()))
     assert found == {f"recon-all.{name}": stage for name, stage in steps.items()}
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [
+            ("HeadMask", "head_mask"),
+            ("PETCoregistration", "pet_coregistration"),
+            ("MergeDWIs", "merge_dwis"),
+            ("5a-ComputeB0Average", "5a_compute_b0_average"),
+            ("export_5tt", "export_5tt"),
+            ("already_words", "already_words"),
+        ],
+    )
+    def test_a_name_is_read_as_words(self, name, words):
+        assert in_words(name) == words
+
+    @pytest.mark.parametrize("name", ["skull_strip", "SkullStrip", "2-SkullStrip"])
+    def test_each_way_to_write_a_name_says_the_same(self, rules, name):
+        node = Node(f"wf.{name}", "wf", FUNCTION)
+        assert rules.classify(Graph("", "", (node,), ())) == {node.name: "brain extraction"}
+
+    def test_a_class_that_no_rule_knows_is_read_as_a_name(self, rules):
+        node = Node("wf.step", "wf", "lab.interfaces.SkullStripper")
+        assert rules.classify(Graph("", "", (node,), ())) == {node.name: "brain extraction"}
+        assert "class skull_stripper: node" in rules.explain(node)
+
+    def test_the_nodes_own_name_goes_before_its_unknown_class(self, rules):
+        node = Node("wf.skull_strip", "wf", "lab.interfaces.SmoothImage")
+        assert rules.classify(Graph("", "", (node,), ())) == {node.name: "brain extraction"}
+
+    def test_an_unknown_class_goes_before_what_the_workflow_is_for(self, rules):
+        node = Node("wf.hmc_wf.step", "wf.hmc_wf", "lab.interfaces.MergeDWIs")
+        assert rules.classify(Graph("", "", (node,), ())) == {node.name: "input and output"}
+
+    def test_a_class_that_does_whatever_it_is_given_is_no_name(self, rules):
+        node = Node("wf.step", "wf", FUNCTION)
+        assert rules.classify(Graph("", "", (node,), ())) == {node.name: "unclassified"}
