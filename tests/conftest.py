@@ -47,6 +47,25 @@ def run_folders():
     return module
 
 
+@pytest.fixture
+def ended():
+    """Wait until a process is no more, or a zombie of whoever adopted it; whether it is."""
+
+    def wait(pid):
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            try:
+                with open(f"/proc/{pid}/stat") as file:
+                    if file.read().rpartition(")")[2].split()[0] in "ZX":
+                        return True
+            except OSError:
+                return True
+            time.sleep(0.01)
+        return False
+
+    return wait
+
+
 @pytest.fixture(scope="session")
 def nvml_library(tmp_path_factory):
     """The stand-in, loaded: the loader then finds it by its name, as ``pynvml`` asks for it."""

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import pickle
-import subprocess
 import sys
 from math import fsum
-from pathlib import Path
 
 import pytest
-from surfer_stand_in import install, install_fastsurfer, programs
+from surfer_site import WORKFLOWS, SurferSite
+from surfer_stand_in import install_fastsurfer, programs
 
 from nicarbon.logs.formats import read_log
 from nicarbon.meter.naming import name_of
@@ -18,36 +17,19 @@ from nicarbon.run import Run
 from nicarbon.stages import StageRules
 
 pytest.importorskip("nipype")
-WORKFLOWS = Path(__file__).parents[2] / "workflows"
 
 
-class Site:
-    """A folder with a head, and stand-ins for FreeSurfer and FastSurfer."""
+class Site(SurferSite):
+    """FastSurfer beside FreeSurfer, installed and in an image."""
 
     def __init__(self, folder, environment):
-        self.folder = folder
-        self.freesurfer = install(folder / "freesurfer", scale=2e-5)
-        self.subjects = self.freesurfer.subjects
         self.fastsurfer = install_fastsurfer(folder / "fastsurfer")
+        super().__init__(
+            folder, "fastsurfer.py", environment, FASTSURFER_HOME=str(self.fastsurfer)
+        )
         self.image = folder / "fastsurfer.sif"
         self.image.write_bytes(b"no image")
-        (folder / "sub-01_T1w.nii.gz").write_bytes(b"no image")
-        self.base = environment(**self.freesurfer.env, FASTSURFER_HOME=str(self.fastsurfer))
         self.with_apptainer = f"{self.fastsurfer}/bin:{self.base['PATH']}"
-
-    def __call__(self, *words, run_dir=None, code=0, head="sub-01_T1w.nii.gz", **env):
-        metered = ["-m", "nicarbon", "run", "-o", run_dir] if run_dir else []
-        env = {key: value for key, value in {**self.base, **env}.items() if value is not None}
-        done = subprocess.run(
-            [sys.executable, *metered, str(WORKFLOWS / "fastsurfer.py"), "--t1w", head, *words],
-            cwd=self.folder,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=280,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stderr
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from math import fsum
-from pathlib import Path
 
 import pytest
-from surfer_stand_in import install, programs
+from surfer_site import SurferSite
+from surfer_stand_in import programs
 
 from nicarbon.logs.formats import read_log
 from nicarbon.logs.freesurfer import STARTING
@@ -17,7 +17,6 @@ from nicarbon.run import Run
 from nicarbon.stages import StageRules
 
 pytest.importorskip("nipype")
-SCRIPT = Path(__file__).parents[2] / "workflows" / "freesurfer.py"
 NODES = {
     "autorecon1": "brain extraction",
     "autorecon2_vol": "registration",
@@ -31,33 +30,9 @@ NODES = {
 TABLES = ("aseg_table", "aparc_table_lh", "aparc_table_rh")
 
 
-class Site:
-    """A folder with a head, and stand-ins for FreeSurfer."""
-
-    def __init__(self, folder, environment):
-        self.folder = folder
-        self.freesurfer = install(folder / "freesurfer", scale=2e-5)
-        self.base = environment(**self.freesurfer.env)
-        (folder / "sub-01_T1w.nii.gz").write_bytes(b"no image")
-
-    def __call__(self, *words, run_dir=None, code=0, head="sub-01_T1w.nii.gz", **env):
-        metered = ["-m", "nicarbon", "run", "-o", run_dir] if run_dir else []
-        env = {key: value for key, value in {**self.base, **env}.items() if value is not None}
-        done = subprocess.run(
-            [sys.executable, *metered, str(SCRIPT), "--t1w", head, *words],
-            cwd=self.folder,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=280,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stderr
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory, environment):
-    return Site(tmp_path_factory.mktemp("freesurfer"), environment)
+    return SurferSite(tmp_path_factory.mktemp("freesurfer"), "freesurfer.py", environment)
 
 
 @pytest.fixture(scope="module")

@@ -5,28 +5,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from timelines import line
 
 from nicarbon.curves import Piece
 from nicarbon.kinds import Kinds
-from nicarbon.timeline import Timeline
 from nicarbon.unlike import Doubt, _whitened, doubts, joined, sigma
-
-S = 1_000_000_000
-
-
-def line(power_w, covered=None):
-    energy = np.array(power_w, dtype=float)
-    n = len(energy)
-    return Timeline(
-        t_ns=np.arange(n + 1, dtype=np.int64) * S,
-        covered=np.array(covered or [True] * n),
-        energy_j=energy,
-        low_j=energy,
-        high_j=energy,
-        busy_cpu_s=np.zeros(n),
-        recount_j=float(energy.sum()),
-        n_domains=1,
-    )
 
 
 def found(power_w, nodes, of, others=0.0, covered=None, **kind):

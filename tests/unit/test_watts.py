@@ -5,27 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from timelines import line
 
 from nicarbon.curves import Piece
-from nicarbon.timeline import Timeline
 from nicarbon.watts import Table, Watts, learn, table, weighed
-
-S = 1_000_000_000
-
-
-def line(energy_j, covered=None):
-    energy = np.array(energy_j, dtype=float)
-    n = len(energy)
-    return Timeline(
-        t_ns=np.arange(n + 1, dtype=np.int64) * S,
-        covered=np.array(covered or [True] * n),
-        energy_j=energy,
-        low_j=energy,
-        high_j=energy,
-        busy_cpu_s=np.zeros(n),
-        recount_j=float(energy.sum()),
-        n_domains=1,
-    )
 
 
 def run(seed, light_w=3.0, heavy_w=7.0, noise_w=0.5, n=40):

@@ -10,16 +10,6 @@ import pytest
 from nicarbon.cli import main
 
 
-@pytest.fixture
-def runs(run_folders, tmp_path, monkeypatch):
-    """A run and a killed one, in the working directory."""
-    monkeypatch.chdir(tmp_path)
-    for name, killed in (("a", False), ("killed", True)):
-        facts = run_folders.facts(run_id=f"run-{name}", killed=killed)
-        run_folders.write(tmp_path / "runs" / name, facts)
-    return tmp_path
-
-
 @pytest.mark.parametrize(
     ("name", "begins"),
     [

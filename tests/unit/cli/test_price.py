@@ -15,13 +15,8 @@ from nicarbon.run import Run
 
 
 @pytest.fixture
-def runs(run_folders, tmp_path, monkeypatch):
-    """Two runs of 80 and 40 J, in the working directory."""
-    monkeypatch.chdir(tmp_path)
-    for name, killed in (("a", False), ("killed", True)):
-        facts = run_folders.facts(run_id=f"run-{name}", killed=killed)
-        run_folders.write(tmp_path / "runs" / name, facts)
-    return tmp_path / "runs"
+def runs(runs):
+    return runs / "runs"
 
 
 def contents(folder):

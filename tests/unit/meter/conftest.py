@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 
 import nvml_stand_in
@@ -135,25 +134,6 @@ def records():
         return found
 
     return read
-
-
-@pytest.fixture
-def ended():
-    """Wait until a process is no more; whether it is."""
-
-    def wait(pid):
-        until = time.monotonic() + 30
-        while time.monotonic() < until:
-            try:
-                with open(f"/proc/{pid}/stat") as file:
-                    if file.read().rpartition(")")[2].split()[0] in "ZX":
-                        return True
-            except OSError:
-                return True
-            time.sleep(0.01)
-        return False
-
-    return wait
 
 
 @pytest.fixture

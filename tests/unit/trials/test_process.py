@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 
 import pytest
 
@@ -22,50 +21,36 @@ def python(code, *arguments):
     return [sys.executable, "-c", code, *map(str, arguments)]
 
 
-def gone(pid):
-    """Tell whether a process has ended; whoever adopted it may not have waited for it yet."""
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        try:
-            with open(f"/proc/{pid}/stat") as file:
-                if file.read().rpartition(")")[2].split()[0] in "ZX":
-                    return True
-        except OSError:
-            return True
-        time.sleep(0.02)
-    return False
-
-
 def test_the_cpu_time_of_all_that_it_waited_for_and_its_last_words(tmp_path):
     burn = "import time\nwhile time.process_time() < 0.3: pass"
     code = (
         f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}]); "
         "print('x\\nlast', file=sys.stderr); sys.exit(3)"
     )
-    ended = run(python(code), 30, tmp_path / "e")
-    assert (ended.code, ended.said, ended.n_left) == (3, "last", 0)
-    assert 0.3 <= ended.cpu_s < 2
-    assert ended.duration_s >= 0.3
+    found = run(python(code), 30, tmp_path / "e")
+    assert (found.code, found.said, found.n_left) == (3, "last", 0)
+    assert 0.3 <= found.cpu_s < 2
+    assert found.duration_s >= 0.3
 
 
 def test_one_that_takes_too_long_is_ended(tmp_path):
-    ended = run(python(SLEEP), 0.3, tmp_path / "e")
-    assert ended.code is None
-    assert ended.duration_s < 30
+    found = run(python(SLEEP), 0.3, tmp_path / "e")
+    assert found.code is None
+    assert found.duration_s < 30
 
 
-def test_what_it_leaves_behind_is_counted_and_ended(tmp_path):
-    ended = run(python(LEAVES, tmp_path / "pid"), 30, tmp_path / "e")
-    assert (ended.code, ended.n_left) == (0, 1)
-    assert gone(int((tmp_path / "pid").read_text()))
+def test_what_it_leaves_behind_is_counted_and_ended(tmp_path, ended):
+    found = run(python(LEAVES, tmp_path / "pid"), 30, tmp_path / "e")
+    assert (found.code, found.n_left) == (0, 1)
+    assert ended(int((tmp_path / "pid").read_text()))
 
 
 def test_a_kill_in_the_middle(tmp_path):
-    ended = run(python(SLEEP), 30, tmp_path / "e", kill_when=lambda after_s: after_s > 0.2)
-    assert ended.code == -9
+    found = run(python(SLEEP), 30, tmp_path / "e", kill_when=lambda after_s: after_s > 0.2)
+    assert found.code == -9
 
 
-def test_an_interrupt_leaves_nothing(tmp_path):
+def test_an_interrupt_leaves_nothing(tmp_path, ended):
     pids = []
 
     def interrupt(after_s):
@@ -76,5 +61,5 @@ def test_an_interrupt_leaves_nothing(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         run(python(LEAVES + f"; {SLEEP}", tmp_path / "pid"), 30, tmp_path / "e", None, interrupt)
-    assert gone(pids[0])
+    assert ended(pids[0])
     assert pids[0] != os.getpid()
