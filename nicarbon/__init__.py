@@ -52,6 +52,8 @@ def plugin(
     ------
     ValueError
         If nipype has no plugin of this name, or arguments are given with an object.
+    TypeError
+        If it is neither a name nor an object that can run a graph.
 
     Examples
     --------

@@ -39,6 +39,9 @@ def plugin(
     plugin_args = {**plugin_args.pop("plugin_args", {}), **plugin_args}
     if not isinstance(plugin, str) and plugin_args:
         raise ValueError("arguments belong to the plugin's name: give them to the object itself")
+    if isinstance(plugin, type) or not (isinstance(plugin, str) or hasattr(plugin, "run")):
+        what = f"the class {plugin.__name__}" if isinstance(plugin, type) else repr(plugin)
+        raise TypeError(f"{what} is no plugin: give a plugin's name, or an object with run()")
     inner = _by_name(plugin, plugin_args) if isinstance(plugin, str) else plugin
     metered = Metered(inner, lambda: Session(run_dir, _program(), "nipype", sampler_args))
     if isinstance(plugin, str):

@@ -202,7 +202,20 @@ def _spec(name: str) -> importlib.machinery.ModuleSpec | None:
 
 
 def _is_python(path: str) -> bool:
-    return path.endswith((".py", ".pyz")) or interpreter(path) is not None
+    """Tell whether a file is one that Python runs: by its name, or its first line.
+
+    Raises
+    ------
+    NotAPythonProgramError
+        If it can't be read.
+    """
+    if path.endswith(".py"):
+        try:
+            with open(path, "rb") as file:
+                return b"\0" not in file.read(1024)  # Python takes no source that has it.
+        except OSError as error:
+            raise NotAPythonProgramError(f"{path} cannot be read: {error.strerror}") from None
+    return path.endswith(".pyz") or interpreter(path) is not None
 
 
 def interpreter(path: str) -> str | None:

@@ -334,6 +334,15 @@ def test_an_unknown_plugin_is_told_with_near_names(name, said):
         engine.plugin(name)
 
 
+@pytest.mark.parametrize(
+    ("plugin", "said"),
+    [(3, "3 is no plugin"), (LinearPlugin, "the class LinearPlugin is no plugin")],
+)
+def test_what_is_no_plugin_is_said_at_once(plugin, said):
+    with pytest.raises(TypeError, match=f"^{said}: give a plugin's name, or an object with run"):
+        engine.plugin(plugin)
+
+
 REGISTERED = """
 import sys
 from nicarbon.engines.nipype import register

@@ -107,6 +107,19 @@ def test_a_package_that_can_be_executed():
 def test_a_text_file_is_no_program():
     with pytest.raises(NotAPythonProgramError, match="not a Python program"):
         Program([write("data.txt", "hello")])
+    with pytest.raises(NotAPythonProgramError, match="not a Python program"):
+        Program([write("program.py", "\x7fELF\0\0")])
+
+
+def test_a_script_that_cannot_be_read_is_one_line(monkeypatch):
+    path = write("program.py")
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(python, "open", refuse, raising=False)
+    with pytest.raises(NotAPythonProgramError, match=r"program\.py cannot be read: Permission"):
+        Program([path])
 
 
 @pytest.mark.parametrize(
