@@ -234,7 +234,8 @@ def _stages(graph: nx.DiGraph, nodes: Sequence[NodeSlack]) -> tuple[StageGroup, 
     groups = []
     for stage, data in stages.nodes(data=True):
         # Of a monolith that runs several stages, each has a part.
-        held = [node for node in nodes if node.node in data["nodes"]]
+        named = set(data["nodes"])
+        held = [node for node in nodes if node.node in named]
         if not held:
             continue
         on_path_s = fsum(held_s.get(stage, ()))
