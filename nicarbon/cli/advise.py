@@ -8,7 +8,7 @@ import sys
 
 from nicarbon.advice import Advised, advise
 from nicarbon.cli import grid
-from nicarbon.cli.arguments import add_stages, terminal
+from nicarbon.cli.arguments import add_format, add_stages, terminal
 from nicarbon.cli.folders import complain
 from nicarbon.run import Run
 
@@ -37,12 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help=f"other electricity to think of: {grid.HELP}",
     )
-    parser.add_argument(
-        "--format",
-        choices=("table", "json"),
-        default="table",
-        help="text to read, json for programs (default: table)",
-    )
+    add_format(parser, ["json"])
     add_stages(parser)
 
 

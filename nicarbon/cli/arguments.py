@@ -10,6 +10,7 @@ import argparse
 import os
 import shlex
 import shutil
+from collections.abc import Sequence
 from typing import TextIO
 
 from nicarbon.grouping import BY
@@ -43,13 +44,21 @@ def add_rows(parser: argparse.ArgumentParser) -> None:
     add_stages(parser)
 
 
-def add_format(parser: argparse.ArgumentParser) -> None:
-    """Add the choice between a table for eyes and two formats for programs."""
+def add_format(parser: argparse.ArgumentParser, programs: Sequence[str] = ("tsv", "json")) -> None:
+    """Add the choice between a table for eyes and formats for programs.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        The verb's.
+    programs : sequence of str
+        The formats for programs.
+    """
     parser.add_argument(
         "--format",
-        choices=("table", "tsv", "json"),
+        choices=("table", *programs),
         default="table",
-        help="table to read, tsv or json for programs (default: table)",
+        help=f"table to read, {' or '.join(programs)} for programs (default: table)",
     )
 
 

@@ -7,7 +7,7 @@ import argparse
 import sys
 
 from nicarbon.bottleneck import Bottlenecks
-from nicarbon.cli.arguments import add_stages, repeat, terminal
+from nicarbon.cli.arguments import add_format, add_stages, repeat, terminal
 from nicarbon.run import Run
 
 _EXAMPLES = """\
@@ -33,12 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments to its parser."""
     parser.epilog = _EXAMPLES
     parser.add_argument("run", metavar="RUN", help="a run folder")
-    parser.add_argument(
-        "--format",
-        choices=("table", "json"),
-        default="table",
-        help="table to read, json for programs (default: table)",
-    )
+    add_format(parser, ["json"])
     add_stages(parser)
 
 

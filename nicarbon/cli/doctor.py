@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nicarbon.cli import deep
+from nicarbon.cli.arguments import add_format
 from nicarbon.errors import NicarbonError
 from nicarbon.meter import gpu_use, host, perf, profile, sensors
 from nicarbon.meter.processes import ProcFS
@@ -63,9 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="/",
         help="where the host's /sys and /proc are (default: /)",
     )
-    parser.add_argument(
-        "--format", choices=("table", "json"), default="table", help="(default: table)"
-    )
+    add_format(parser, ["json"])
     parser.add_argument(
         "--print",
         choices=sorted(_FILES),

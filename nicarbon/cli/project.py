@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from math import isfinite
 
-from nicarbon.cli.arguments import terminal
+from nicarbon.cli.arguments import add_format, terminal
 from nicarbon.cli.folders import complain
 from nicarbon.cli.sides import gather
 from nicarbon.datasets import dataset, datasets
@@ -64,12 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--kwh-price", metavar="PRICE", type=float, help="what a kilowatt-hour costs"
     )
     parser.add_argument("--currency", metavar="NAME", default="", help="of that price")
-    parser.add_argument(
-        "--format",
-        choices=("table", "tsv", "json"),
-        default="table",
-        help="table to read, tsv or json for programs (default: table)",
-    )
+    add_format(parser)
 
 
 def run(args: argparse.Namespace) -> int:

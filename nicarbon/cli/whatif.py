@@ -9,7 +9,7 @@ from math import inf, isfinite
 from typing import Any
 
 from nicarbon.cli import grid
-from nicarbon.cli.arguments import add_stages, terminal
+from nicarbon.cli.arguments import add_format, add_stages, terminal
 from nicarbon.cli.folders import complain
 from nicarbon.costs import costs
 from nicarbon.errors import NicarbonError
@@ -91,12 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="begun then, where --grid is a file of hours: 2026-11-22T03:00Z",
     )
-    parser.add_argument(
-        "--format",
-        choices=("table", "json"),
-        default="table",
-        help="table to read, json for programs (default: table)",
-    )
+    add_format(parser, ["json"])
     add_stages(parser)
 
 

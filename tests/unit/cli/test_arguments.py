@@ -31,3 +31,12 @@ def test_no_run_and_no_such_format_are_mistakes(parser, mistake):
     with pytest.raises(SystemExit) as left:
         parser.parse_args(mistake)
     assert left.value.code == 2
+
+
+def test_a_verb_without_rows_offers_the_formats_that_it_has(capsys):
+    parser = argparse.ArgumentParser()
+    arguments.add_format(parser, ["json"])
+    assert parser.parse_args(["--format", "json"]).format == "json"
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--format", "tsv"])
+    assert "json for programs" in parser.format_help()
