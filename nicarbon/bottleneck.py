@@ -37,7 +37,22 @@ PHASES = ("critical path alone", "other nodes too", "no node")
 
 
 class NodeSlack(msgspec.Struct, frozen=True):
-    """A node that took time; `slack_s` is None where nothing is known of what depends on it."""
+    """A node that took time.
+
+    Attributes
+    ----------
+    node, stage : str
+        Its unique name, and its stage.
+    start_s, duration_s : float
+        Seconds since the run began, and of its execution.
+    slack_s : float or None
+        How much longer it could have taken without the run taking longer; None where nothing is
+        known of what depends on it.
+    critical : bool
+        Whether it is on the critical path.
+    energy_j : float or None
+        Joules; None where none are known.
+    """
 
     node: str
     stage: str
@@ -53,15 +68,25 @@ class StageGroup(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
+    stage : str
+        Its name.
     group : str
         One of `GROUPS`.
     path_s, path_share : float, float or None
         Time of its nodes on the critical path, and its part of that of all nodes there. A node
         that runs several stages is divided among them by the CPU time of the programs seen.
-    energy_share : float or None
-        Its part of the nodes' energy.
+    duration_s : float
+        Length of the union of its nodes' intervals.
     slack_s : float or None
         The least slack of its nodes, each taken alone.
+    energy_j, energy_low_j, energy_high_j : float or None
+        Joules of its nodes, and their range; None where none are known.
+    energy_share : float or None
+        Its part of the nodes' energy.
+    method : str or None
+        The weakest method that they rest on.
+    n_nodes : int
+        Its nodes.
     """
 
     stage: str
@@ -83,6 +108,10 @@ class Phase(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
+    name : str
+        One of `PHASES`.
+    duration_s : float
+        Seconds of the run.
     energy_j, energy_low_j, energy_high_j : float or None
         Joules of the hosts, not of nodes alone: see `nicarbon.spent.Spent`; None where a host
         has no reading in that time, or cannot be placed in it.
@@ -103,6 +132,8 @@ class Bottlenecks(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
+    schema_version, run_id, path : str
+        The version of the format of this record, the run's name, and its folder.
     rule : str
         The rule of the groups, in words.
     critical_path : CriticalPath

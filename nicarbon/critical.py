@@ -26,6 +26,8 @@ class Step(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
+    node, stage : str
+        Its unique name, and its stage.
     start_s, duration_s : float
         Seconds since the run began, and of its execution.
     blocked_s : float
@@ -53,8 +55,13 @@ class CriticalPath(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
+    steps : tuple of Step
+        Its nodes, in the order in which they ran.
     total_s : float
         From the start to the end of the run, `before_s` and `after_s` the path included.
+    before_s, after_s : float
+        From the start of the run to that of the path, and from the end of the path to that of the
+        run.
     busy_s : float
         Time of the nodes on the path: the shortest that this run could have taken.
     blocked_s, waiting_s, overlap_s : float

@@ -20,10 +20,6 @@ class SpanEnergy(msgspec.Struct, frozen=True):
     ----------
     span, node, host : str
         The execution, its node's unique name, its host id.
-    parent : str or None
-        Span of the MapNode in whose time and process it ran.
-    map_node : str or None
-        Name of the MapNode that it is an element of.
     outcome : str
         ``ran``, ``cached``, ``failed``, ``killed`` (no end record in an ended run) or ``running``.
     start_s, end_s : float
@@ -44,10 +40,23 @@ class SpanEnergy(msgspec.Struct, frozen=True):
         known of how unlike they are.
     active_j : float or None
         The part above the calibrated idle power.
+    cpu_incomplete : str or None
+        Why CPU seconds may be missing; None where they are complete.
+    error : str or None
+        The kind of exception that it ended with.
     method : str
         ``measured``, ``modelled`` or ``assumed``: the weakest of the sensors that it rests on.
+    parent : str or None
+        Span of the MapNode in whose time and process it ran.
+    map_node : str or None
+        Name of the MapNode that it is an element of.
+    index : int or None
+        Its index as an element of the MapNode.
     inputs_hash : str or None
         What the engine makes of the node's inputs.
+    peak_memory_bytes : int or None
+        The most that the process tree in which it ran was seen to hold: it may have held more
+        between two looks. None where nobody looked.
     ended_by : str or None
         What ended a job, as its scheduler says it: see `nicarbon.records.JobFact`.
     attempt : int
@@ -58,9 +67,6 @@ class SpanEnergy(msgspec.Struct, frozen=True):
         The batch job that was started for it, ``slurm 4711``.
     queue_wait_s : float or None
         How long that job waited in the scheduler's queue; None where it is not known.
-    peak_memory_bytes : int or None
-        The most that the process tree in which it ran was seen to hold: it may have held more
-        between two looks. None where nobody looked.
     split : Split or None
         How it divides among its programs; None where none was seen at work.
     steps : Steps or None
@@ -127,14 +133,31 @@ class HostEnergy(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
+    host, hostname : str
+        Its id, and its name, or several.
+    energy_j, energy_low_j, energy_high_j : float
+        Joules of its account in the window, and what its sensors allow.
+    nodes_j, engine_j, meter_j, other_j, unattributed_j : float
+        The parts: node executions, the engine's own processes, nicarbon's own, everybody else's,
+        and those of intervals in which nothing at all was busy.
     residual_j : float
         Energy recomputed from the first and last raw readings, less the sum of the parts.
     uncovered_s : float
         Seconds of the window that no reading covers; their energy is in no figure.
-    scaled_cpu_s : float
-        CPU seconds that were taken back because nodes claimed more than the host was busy.
+    idle_power_w : float or None
+        Calibrated idle power of its account; None without a calibration.
     busy_cpu_s : float
         CPU seconds of the whole host in the window.
+    scaled_cpu_s : float
+        CPU seconds that were taken back because nodes claimed more than the host was busy.
+    duration_s : float
+        Seconds of the window: while a driver or a job of the run lived there.
+    sensors : tuple of Sensor
+        What was read, checks included.
+    turns : tuple of Turn
+        What each set of sensors gave, where its samplers saw different ones.
+    devices : tuple of DeviceEnergy
+        The accounts of its GPUs, which are parts of its own.
     n_taught : int
         How many runs taught what a CPU second of each kind of node costs, by which measured energy
         is shared; 0 where it is shared by CPU time alone.
@@ -187,7 +210,15 @@ class Turn(msgspec.Struct, frozen=True):
 
 
 class Attribution(msgspec.Struct, frozen=True):
-    """Joules for each execution and the account of each host."""
+    """Joules for each execution and the account of each host.
+
+    Attributes
+    ----------
+    hosts : tuple of HostEnergy
+        By their id.
+    spans : tuple of SpanEnergy
+        By host, start and span.
+    """
 
     hosts: tuple[HostEnergy, ...]
     spans: tuple[SpanEnergy, ...]

@@ -34,6 +34,11 @@ def exported(graph: nx.DiGraph, about: Mapping[str, Scalar | None] | None = None
         From `nicarbon.graph.executed_graph` or `nicarbon.graph.fold`.
     about : mapping, optional
         Attributes of the whole graph.
+
+    Returns
+    -------
+    networkx.DiGraph
+        A new graph.
     """
     names = _unique(graph)
     result = nx.DiGraph(**_scalars(about or {}))
@@ -73,7 +78,18 @@ def _scalars(attributes: Mapping[str, Any]) -> dict[str, Scalar]:
 
 
 def to_graphml(graph: nx.DiGraph) -> bytes:
-    """Write an exported graph as GraphML, which Gephi, yEd, Cytoscape and igraph read."""
+    """Write an exported graph as GraphML, which Gephi, yEd, Cytoscape and igraph read.
+
+    Parameters
+    ----------
+    graph : networkx.DiGraph
+        From `exported`.
+
+    Returns
+    -------
+    bytes
+        The file's content; the same for the same graph.
+    """
     file = io.BytesIO()
     # The writer of the standard library: the same bytes whether or not lxml is installed.
     nx.write_graphml_xml(graph, file, infer_numeric_types=True)
@@ -81,6 +97,17 @@ def to_graphml(graph: nx.DiGraph) -> bytes:
 
 
 def to_json(graph: nx.DiGraph) -> str:
-    """Write an exported graph as node-link JSON: see `networkx.node_link_graph`."""
+    """Write an exported graph as node-link JSON: see `networkx.node_link_graph`.
+
+    Parameters
+    ----------
+    graph : networkx.DiGraph
+        From `exported`.
+
+    Returns
+    -------
+    str
+        The file's content; the same for the same graph.
+    """
     document = nx.node_link_data(graph, edges="edges")
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -82,7 +82,20 @@ class Reasons(msgspec.Struct, frozen=True):
 
 
 def reasons(rules: StageRules, graph: Graph) -> tuple[Reason, ...]:
-    """Return the reason of every node of a graph, in its order."""
+    """Return the reason of every node of a graph, in its order.
+
+    Parameters
+    ----------
+    rules : StageRules
+        The rules.
+    graph : Graph
+        The graph, run or not.
+
+    Returns
+    -------
+    tuple of Reason
+        One a node.
+    """
     stages, ways = rules.trace(graph)
     around: dict[str, dict[str, list[str]]] = {USERS: defaultdict(list), INPUTS: defaultdict(list)}
     for source, target in sorted(set(graph.edges)):

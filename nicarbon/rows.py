@@ -30,6 +30,8 @@ class Row(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
+    name : str
+        What was folded into it: a stage, a node, a host ...
     energy_j : float or None
         Joules; None where no execution has any (cached, or covered by no reading).
     energy_low_j, energy_high_j : float or None

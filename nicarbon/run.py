@@ -90,6 +90,16 @@ class Run:
     def open(cls, path: str | os.PathLike[str]) -> Run:
         """Open a run folder; the run may still be going on, or have been killed.
 
+        Parameters
+        ----------
+        path : path
+            The run folder.
+
+        Returns
+        -------
+        Run
+            As far as it was recorded.
+
         Raises
         ------
         RunFolderError
@@ -110,6 +120,11 @@ class Run:
             Of pipelines with the same nodes on machines of the same type; this one may be among
             them. Of fewer than three, or where nothing can be foretold, nothing is learned, and
             shares are of CPU time: see `nicarbon.watts`.
+
+        Returns
+        -------
+        Run
+            Of the same facts and at the same price.
         """
         run = Run(self.facts, self.path, taught(other.facts for other in runs))
         run.chosen_price, run.price_problem = self.chosen_price, self.price_problem
@@ -172,6 +187,16 @@ class Run:
     def executed(self, stages_file: str | Path | None = None) -> nx.DiGraph:
         """Return the executed graph, with stages by a rule file of the user: see `graph`.
 
+        Parameters
+        ----------
+        stages_file : path, optional
+            A rule file of the user, tried before the built-in rules.
+
+        Returns
+        -------
+        networkx.DiGraph
+            Frozen, the same object until the rules or the price are others.
+
         Raises
         ------
         StageRuleError
@@ -205,6 +230,11 @@ class Run:
         stages_file : path, optional
             A rule file of the user, tried before the built-in rules.
 
+        Returns
+        -------
+        networkx.DiGraph
+            One node a group.
+
         Raises
         ------
         NicarbonError
@@ -218,7 +248,18 @@ class Run:
         return fold_graph(self.executed(stages_file), by)
 
     def handed_on(self, stages_file: str | Path | None = None) -> nx.DiGraph:
-        """Return the footprint with the arrows that a picture needs: see `nicarbon.links`."""
+        """Return the footprint with the arrows that a picture needs: see `nicarbon.links`.
+
+        Parameters
+        ----------
+        stages_file : path, optional
+            A rule file of the user, tried before the built-in rules.
+
+        Returns
+        -------
+        networkx.DiGraph
+            One node a stage.
+        """
         from nicarbon.links import handed_on
 
         return handed_on(self.executed(stages_file), self.folded("stage", stages_file))
@@ -279,6 +320,11 @@ class Run:
         pue : float, optional
             What the whole site draws for each joule of its computers.
 
+        Returns
+        -------
+        Price
+            As it was kept.
+
         Raises
         ------
         PriceError
@@ -308,6 +354,11 @@ class Run:
             What is declared of the making of the hosts.
         per : Unit or str, optional
             The functional unit of a score; ``subject`` and ``session`` alone are counted.
+
+        Returns
+        -------
+        Price
+            Of this run; not kept yet.
 
         Raises
         ------
@@ -339,6 +390,11 @@ class Run:
     def keep_price(self) -> Price:
         """Write the chosen price into the run folder, in place of the one before.
 
+        Returns
+        -------
+        Price
+            With the time at which it was kept.
+
         Raises
         ------
         PriceError
@@ -354,6 +410,11 @@ class Run:
 
         Rules remember what they matched: each table of a run asks for the same names again.
 
+        Parameters
+        ----------
+        stages_file : path, optional
+            A rule file of the user, tried before the built-in rules.
+
         Raises
         ------
         StageRuleError
@@ -365,7 +426,13 @@ class Run:
         return self._staged.rules
 
     def stage_of(self, rules: StageRules) -> dict[str, str]:
-        """Return the stage of every node, recorded or only planned, by its unique name."""
+        """Return the stage of every node, recorded or only planned, by its unique name.
+
+        Parameters
+        ----------
+        rules : StageRules
+            From `rules`.
+        """
         return self._by(rules).of_node
 
     def reasons(self, stages_file: str | Path | None = None) -> Reasons:
@@ -397,6 +464,11 @@ class Run:
         further : iterable of path
             Run folders to look through as well, or folders that hold such.
 
+        Returns
+        -------
+        Saved or None
+            None where no node was found in the cache.
+
         Raises
         ------
         RunFolderError
@@ -422,6 +494,11 @@ class Run:
         earlier : iterable of path, optional
             Where to look up what cached nodes once cost, beside the folders next to this one,
             see `Run.saved`. By default it is not looked up.
+
+        Returns
+        -------
+        Summary
+            Rows, total and hosts, and what they lack.
 
         Raises
         ------
@@ -533,11 +610,31 @@ class Run:
         """Return the programs in each node in each stage: see `nicarbon.programs.inside`.
 
         Of a monolith in which none was seen, the steps that it marked.
+
+        Parameters
+        ----------
+        stages_file : path, optional
+            A rule file of the user, tried before the built-in rules.
+
+        Returns
+        -------
+        dict
+            Parts of executions by node by stage.
         """
         return self._by(self.rules(stages_file)).inside()
 
     def bottlenecks(self, stages_file: str | Path | None = None) -> Bottlenecks:
         """Say what limited the run: see `nicarbon.bottleneck`.
+
+        Parameters
+        ----------
+        stages_file : path, optional
+            A rule file of the user, tried before the built-in rules.
+
+        Returns
+        -------
+        Bottlenecks
+            The critical path, the stages in groups, and what hosts used meanwhile.
 
         Raises
         ------

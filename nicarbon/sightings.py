@@ -52,6 +52,8 @@ class Program(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
+    name : str
+        The executable's, without its folder.
     energy_share, cpu_share : float
         Its part of the execution's energy and CPU seconds.
     n : int
@@ -101,7 +103,20 @@ class Split(msgspec.Struct, frozen=True):
         return min(mean + self.sampled * _SPREAD / sqrt(self.n), 1.0)
 
     def sigma(self, n: int) -> float:
-        """Return one standard deviation of the share of programs that were met at `n` looks."""
+        """Return one standard deviation of the share of programs that were met at `n` looks.
+
+        Parameters
+        ----------
+        n : int
+            Looks.
+
+        Returns
+        -------
+        float
+            A part of the execution's energy, from 0 to 1: the standard deviation of the beta
+            distribution that `n` of all looks leave of a share of which nothing was known before,
+            times `sampled`.
+        """
         n = min(n, self.n)
         # Of the beta distribution that n of all looks leave of a share of which nothing was known.
         variance = (n + 1) * (self.n - n + 1) / ((self.n + 2) ** 2 * (self.n + 3))

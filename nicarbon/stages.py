@@ -169,6 +169,11 @@ class StageRules:
         user_file : path, optional
             A rule file of the user.
 
+        Returns
+        -------
+        StageRules
+            The same object where the file has not changed.
+
         Raises
         ------
         StageRuleError
@@ -195,6 +200,11 @@ class StageRules:
 
     def classify(self, graph: Graph) -> dict[str, str]:
         """Name the stage of every node of a graph.
+
+        Parameters
+        ----------
+        graph : Graph
+            Nodes, and what depends on what.
 
         Returns
         -------
@@ -236,7 +246,18 @@ class StageRules:
         return rule.stage if rule else UNCLASSIFIED
 
     def wholes(self, graph: Graph) -> tuple[str, ...]:
-        """Return the monoliths: nodes that run several stages and are counted in one."""
+        """Return the monoliths: nodes that run several stages and are counted in one.
+
+        Parameters
+        ----------
+        graph : Graph
+            Nodes; what depends on what is not asked.
+
+        Returns
+        -------
+        tuple of str
+            Their names, in the order of the graph.
+        """
         found = ((node, self.rule_of(node)) for node in graph.nodes if not node.stage)
         return tuple(node.name for node, rule in found if rule and rule.whole)
 
@@ -252,7 +273,18 @@ class StageRules:
         return rule.stage
 
     def explain(self, node: Node) -> str:
-        """Say in one line why a node has its stage."""
+        """Say in one line why a node has its stage.
+
+        Parameters
+        ----------
+        node : Node
+            The node.
+
+        Returns
+        -------
+        str
+            Its name, its stage, and the rule with the patterns that fit.
+        """
         if node.stage:
             return f"{node.name}: {node.stage}, given by the user to the node"
         rule = self.rule_of(node)

@@ -109,7 +109,15 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Doubt(msgspec.Struct, frozen=True):
-    """A part of an execution's energy that belongs to one of two steps, each part of it alike."""
+    """A part of an execution's energy that belongs to one of two steps, each part of it alike.
+
+    Attributes
+    ----------
+    first, second : str
+        The names of the two.
+    energy_share : float
+        The part of the execution's energy.
+    """
 
     first: str
     second: str
@@ -138,7 +146,19 @@ class Steps(msgspec.Struct, frozen=True):
         return min(fsum(widths) * _UNIFORM_MEAN + _ONE_SIDED * spread, 1.0)
 
     def sigma(self, names: Collection[str]) -> float:
-        """Return one standard deviation of the share of some steps together."""
+        """Return one standard deviation of the share of some steps together.
+
+        Parameters
+        ----------
+        names : collection of str
+            The steps.
+
+        Returns
+        -------
+        float
+            A part of the execution's energy, from 0 to 1: each part that may belong to one of
+            them or to another step is taken as uniform in between, and all as independent.
+        """
         crossing = (
             d.energy_share for d in self.doubts if (d.first in names) != (d.second in names)
         )

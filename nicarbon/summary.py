@@ -29,6 +29,8 @@ class Summary(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
+    schema_version, run_id, path : str
+        The version of the format that it is written in, its name, and its folder.
     started : str or None
         UTC, ISO 8601; None where no record says it.
     duration_s : float
@@ -37,10 +39,14 @@ class Summary(msgspec.Struct, frozen=True):
         The account of each host.
     labels : dict
         Name of each host, by its id: its hostname, made unique.
+    by : str
+        What a row is: one of `nicarbon.grouping.BY`.
     coverage : float or None
         The part of the hosts' energy that the rows account for.
     rows : tuple of Row
         Highest energy first.
+    total : Row
+        All that ran, as one row.
     missing : tuple of str
         Nodes of the graph without any record.
     notes : tuple of str

@@ -97,6 +97,13 @@ class Declared(msgspec.Struct, frozen=True):
     """What a user declares of hosts: figures, or that they are computed (`made` is None).
 
     `hostname` is None for all hosts that no other declaration names.
+
+    Attributes
+    ----------
+    made : Made or None
+        Figures; None where they are to be computed.
+    hostname : str or None
+        Which host; None for all that no other declaration names.
     """
 
     made: Made | None = None
@@ -139,7 +146,17 @@ class Embodied(msgspec.Struct, frozen=True):
 
 
 class Making(msgspec.Struct, frozen=True):
-    """What a user declares of the making of hosts; see `Embodied`."""
+    """What a user declares of the making of hosts; see `Embodied`.
+
+    Attributes
+    ----------
+    declared : tuple of Declared
+        The hosts.
+    years, low_years, high_years : float or None
+        How long they serve, and its range; by default the table's, see `default_years`.
+    reserved_cpus : int or None
+        CPUs of a host that the run had to itself; all by default.
+    """
 
     declared: tuple[Declared, ...]
     years: float | None = None
@@ -209,7 +226,19 @@ class Unit(msgspec.Struct, frozen=True):
 class Score(msgspec.Struct, frozen=True):
     """The Software Carbon Intensity of a run's nodes, for each functional unit.
 
-    `embodied_g` is None where M is not declared; then the score is O per R alone.
+    Where M is not declared the score is O per R alone.
+
+    Attributes
+    ----------
+    unit : str
+        The functional unit, R.
+    n : int
+        How many of it the run made.
+    operational_g, embodied_g : float, float or None
+        Grams of CO2 equivalent of the run's electricity, O, and of its share of the making of its
+        hosts, M; None where that is not declared.
+    score_g, score_low_g, score_high_g : float
+        (O + M) / R and its range, as in ISO/IEC 21031.
     """
 
     unit: str

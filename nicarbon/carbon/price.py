@@ -17,7 +17,15 @@ MAX_PUE = 5.0
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """What a price has beside the intensity; see `Price`."""
+    """What a price has beside the intensity; see `Price`.
+
+    Attributes
+    ----------
+    pue : float
+        Power usage effectiveness: what the whole site draws for each joule of its computers.
+    pue_low, pue_high : float or None
+        Its range; none by default.
+    """
 
     pue: float = 1.0
     pue_low: float | None = None

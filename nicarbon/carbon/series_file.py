@@ -51,7 +51,17 @@ _LISTS = ("data", "history", "forecast", "points", "values")
 
 
 class SeriesFile(msgspec.Struct, frozen=True):
-    """The intensities of a file."""
+    """The intensities of a file.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    points : tuple of Point
+        What it says, in order.
+    about : Intensity
+        Where it is from, and what was averaged and counted.
+    """
 
     path: str
     points: tuple[Point, ...]
@@ -78,6 +88,11 @@ class SeriesFile(msgspec.Struct, frozen=True):
             The name of the column with the intensities, where several could be meant.
         kind : str
             What was averaged and counted, as its user says.
+
+        Returns
+        -------
+        SeriesFile
+            In grams of CO2 equivalent a kilowatt-hour.
 
         Raises
         ------

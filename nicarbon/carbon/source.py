@@ -32,6 +32,16 @@ class Source(Protocol):
     def between(self, start_unix_s: float, end_unix_s: float) -> Found:
         """Return the intensities from one instant to a later one, in seconds since 1970.
 
+        Parameters
+        ----------
+        start_unix_s, end_unix_s : float
+            Seconds since 1970.
+
+        Returns
+        -------
+        Found
+            In grams of CO2 equivalent a kilowatt-hour.
+
         Raises
         ------
         PriceError
@@ -40,7 +50,13 @@ class Source(Protocol):
 
 
 class Fixed(msgspec.Struct, frozen=True):
-    """One intensity at all times: the user's own, or a table's yearly average."""
+    """One intensity at all times: the user's own, or a table's yearly average.
+
+    Attributes
+    ----------
+    intensity : Intensity
+        In grams of CO2 equivalent a kilowatt-hour.
+    """
 
     intensity: Intensity
 

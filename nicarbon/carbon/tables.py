@@ -102,6 +102,11 @@ class Tables:
         region : str, optional
             Name or code.
 
+        Returns
+        -------
+        Intensity
+            In grams of CO2 equivalent a kilowatt-hour, with its source and year.
+
         Raises
         ------
         PriceError

@@ -34,6 +34,11 @@ class FakeClock:
     def advance(self, duration_ns: int) -> None:
         """Let time pass.
 
+        Parameters
+        ----------
+        duration_ns : int
+            Nanoseconds.
+
         Raises
         ------
         ValueError
@@ -44,5 +49,11 @@ class FakeClock:
         self._t_monotonic_ns += duration_ns
 
     def set_wall_clock(self, t_unix_ns: int) -> None:
-        """Step the time of day, as an administrator or NTP does."""
+        """Step the time of day, as an administrator or NTP does.
+
+        Parameters
+        ----------
+        t_unix_ns : int
+            Nanoseconds since 1970, from now on.
+        """
         self._ahead_ns = t_unix_ns - self._t_monotonic_ns

@@ -149,7 +149,28 @@ class SimulatedHost:
         socket: int = 0,
         owner: str | None = None,
     ) -> int:
-        """Start a program and return its process number; it belongs to its parent's owner."""
+        """Start a program and return its process number; it belongs to its parent's owner.
+
+        Parameters
+        ----------
+        name : str
+            What it is called in ``/proc``.
+        parent : int
+            The process that started it; process 1 of this host by default.
+        cpus : float
+            CPUs that it keeps busy.
+        watts, dram_watts : float
+            What each busy CPU of its takes, and what its memory takes for each.
+        socket : int
+            The socket that it runs on.
+        owner : str, optional
+            Under which name its truth is kept.
+
+        Returns
+        -------
+        int
+            The process number.
+        """
         pid = next(self._pids)
         if owner is None:
             above = self.programs.get(parent)
@@ -173,7 +194,25 @@ class SimulatedHost:
         gpu_busy: float = 0.0,
         gpu_watts: float = 0.0,
     ) -> None:
-        """Change what a program does from now on; a device that is not named is let go."""
+        """Change what a program does from now on; a device that is not named is let go.
+
+        Parameters
+        ----------
+        pid : int
+            The program.
+        cpus : float
+            CPUs that it keeps busy.
+        watts, dram_watts : float, optional
+            What each of them takes, and its memory for each; as before by default.
+        owner : str, optional
+            Under which name its truth is kept; as before by default.
+        gpu : int, optional
+            The device that it holds.
+        gpu_busy : float
+            The part of the device that it computes on, from 0 to 1.
+        gpu_watts : float
+            What the device takes above idle where all of it computes.
+        """
         program = self.programs[pid]
         program.work += 1
         program.cpus = cpus
@@ -212,6 +251,8 @@ class SimulatedHost:
 
         Parameters
         ----------
+        pid : int
+            The program.
         reaped : bool
             Whether its parent waits for it at once; else it stays as a zombie.
         """
@@ -225,14 +266,31 @@ class SimulatedHost:
             self.reap(pid)
 
     def reap(self, pid: int) -> None:
-        """Let a zombie's parent wait for it."""
+        """Let a zombie's parent wait for it.
+
+        Parameters
+        ----------
+        pid : int
+            The zombie.
+        """
         program = self.programs.pop(pid)
         parent = self.programs[program.parent]
         parent.reaped_s += program.cpu_s + program.reaped_s
         parent.children.remove(pid)
 
     def tree_cpu_s(self, pid: int) -> float:
-        """Return the exact CPU seconds of a process and of all that it started."""
+        """Return the exact CPU seconds of a process and of all that it started.
+
+        Parameters
+        ----------
+        pid : int
+            The process.
+
+        Returns
+        -------
+        float
+            CPU seconds, those of what was reaped included.
+        """
         program = self.programs[pid]
         below = sum(self.tree_cpu_s(child) for child in program.children)
         return program.cpu_s + program.reaped_s + below
@@ -244,12 +302,26 @@ class SimulatedHost:
         return self.clock.monotonic_ns() / NS_PER_S
 
     def at(self, after_s: float, action: Callable[[], None]) -> None:
-        """Have something done so many seconds from now, while `advance` lets time pass."""
+        """Have something done so many seconds from now, while `advance` lets time pass.
+
+        Parameters
+        ----------
+        after_s : float
+            Seconds from now.
+        action : callable
+            What is called then, without arguments.
+        """
         due_ns = self.clock.monotonic_ns() + round(after_s * NS_PER_S)
         heapq.heappush(self._queue, (due_ns, next(self._order), action))
 
     def advance(self, duration_s: float) -> None:
-        """Let time pass; what is due in it happens at its moment."""
+        """Let time pass; what is due in it happens at its moment.
+
+        Parameters
+        ----------
+        duration_s : float
+            Seconds.
+        """
         until_ns = self.clock.monotonic_ns() + round(duration_s * NS_PER_S)
         while self._queue and self._queue[0][0] <= until_ns:
             due_ns, _, action = heapq.heappop(self._queue)
@@ -338,7 +410,20 @@ class SimulatedHost:
     # Counters ------------------------------------------------------------------------------
 
     def energy_j(self, domain: str, t_ns: int | None = None) -> float:
-        """Return the exact joules of a domain since the simulation began."""
+        """Return the exact joules of a domain since the simulation began.
+
+        Parameters
+        ----------
+        domain : str
+            One of `domains`, or a device.
+        t_ns : int, optional
+            At which moment of the host's monotonic clock; now by default.
+
+        Returns
+        -------
+        float
+            Joules, whatever the counters show of them.
+        """
         t_ns = self.clock.monotonic_ns() if t_ns is None else t_ns
         after = bisect.bisect_left(self._course, t_ns, key=lambda point: point[0])
         if after == 0:
@@ -349,13 +434,37 @@ class SimulatedHost:
         return before[domain] + (now[domain] - before[domain]) * (t_ns - t0) / (t1 - t0)
 
     def shown_j(self, domain: str) -> float:
-        """Return what the counter would show if it never wrapped: in steps of energy and time."""
+        """Return what the counter would show if it never wrapped: in steps of energy and time.
+
+        Parameters
+        ----------
+        domain : str
+            One of `domains`.
+
+        Returns
+        -------
+        float
+            Joules.
+        """
         updated_ns = self.clock.monotonic_ns() // self._update_ns * self._update_ns
         energy_j = self._start_j + self._gain * self.energy_j(domain, updated_ns)
         return energy_j // self._quantum_j * self._quantum_j
 
     def view(self, domains: Iterable[str], root: Path) -> Path:
-        """Make a root in which only some counters can be seen, as in a container; return it."""
+        """Make a root in which only some counters can be seen, as in a container; return it.
+
+        Parameters
+        ----------
+        domains : iterable of str
+            The domains whose counters are there.
+        root : Path
+            A new folder.
+
+        Returns
+        -------
+        Path
+            The same folder, whose ``proc`` is this host's.
+        """
         self.show()
         self._files.link_zones(domains, root)
         return root

@@ -133,7 +133,18 @@ class SimulatedRun:
     # Nodes ---------------------------------------------------------------------------------
 
     def worker(self, socket: int = 0) -> int:
-        """Start a process that executes nodes on one of the host's sockets; return its number."""
+        """Start a process that executes nodes on one of the host's sockets; return its number.
+
+        Parameters
+        ----------
+        socket : int
+            The socket.
+
+        Returns
+        -------
+        int
+            The process number.
+        """
         return self.host.spawn("worker", parent=self.driver, socket=socket)
 
     def begin(
@@ -151,12 +162,21 @@ class SimulatedRun:
 
         Parameters
         ----------
+        pid : int
+            The process, from `worker` or the driver's.
+        node : str
+            The node's unique name.
         cpus, watts, dram_watts : float
             What it does, as in `SimulatedHost.load`.
         parent : str, optional
             The span that it runs inside.
         index : int, optional
             Its index as an element of the MapNode that `parent` is.
+
+        Returns
+        -------
+        str
+            The span.
         """
         span = f"{self._key(pid)}-{self._n_spans}"
         self._n_spans += 1
@@ -173,7 +193,19 @@ class SimulatedRun:
         return span
 
     def end(self, span: str, outcome: str = "ran", cpus_after: float = 0.0, **more: Any) -> None:
-        """End a node: write its exact CPU time, and give its process back to who had it before."""
+        """End a node: write its exact CPU time, and give its process back to who had it before.
+
+        Parameters
+        ----------
+        span : str
+            From `begin`.
+        outcome : str
+            ``ran``, ``failed`` or ``cached``.
+        cpus_after : float
+            CPUs that its process keeps busy from then on.
+        **more
+            Further fields of its end record.
+        """
         pid, base_s, owner = self._open.pop(span)
         cpu_s = self.host.tree_cpu_s(pid) - base_s
         record = {
@@ -189,13 +221,25 @@ class SimulatedRun:
         self.host.load(pid, cpus_after, owner=owner)
 
     def kill(self, pid: int) -> None:
-        """End a worker as SIGKILL does: no record."""
+        """End a worker as SIGKILL does: no record.
+
+        Parameters
+        ----------
+        pid : int
+            The worker.
+        """
         for span in [span for span, (of, _, _) in self._open.items() if of == pid]:
             del self._open[span]
         self.host.end(pid)
 
     def stop(self, outcome: str = "ok") -> None:
-        """End the run as the engine does."""
+        """End the run as the engine does.
+
+        Parameters
+        ----------
+        outcome : str
+            ``ok`` or ``failed``.
+        """
         self._mark("end", outcome)
         self._close("stopped")
         for pid in [*self.host.programs[self.driver].children, self.driver]:

@@ -36,15 +36,45 @@ class SensorContract:
     """
 
     def sensor(self, root: Path) -> Sensor:
-        """Return a new sensor of the machine below `root`."""
+        """Return a new sensor of the machine below `root`.
+
+        Parameters
+        ----------
+        root : Path
+            The folder that stands for the machine's ``/``.
+
+        Returns
+        -------
+        Sensor
+            A new one each time.
+        """
         raise NotImplementedError
 
     def furnish(self, root: Path, energy_j: float) -> None:
-        """Make, or change, what it reads: each of its counters then shows about `energy_j`."""
+        """Make, or change, what it reads: each of its counters then shows about `energy_j`.
+
+        Parameters
+        ----------
+        root : Path
+            The folder that stands for the machine's ``/``.
+        energy_j : float
+            Joules since its counters began.
+        """
         raise NotImplementedError
 
     def troubles(self, root: Path) -> Iterator[str]:
-        """Break what it reads, in one way after the other; yield the name of each."""
+        """Break what it reads, in one way after the other; yield the name of each.
+
+        Parameters
+        ----------
+        root : Path
+            The folder that stands for the machine's ``/``.
+
+        Yields
+        ------
+        str
+            What is broken now.
+        """
         yield from ()
 
     # The tests -----------------------------------------------------------------------------

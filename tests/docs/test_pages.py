@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import inspect
+import pydoc
 import re
 import shutil
 import subprocess
@@ -193,3 +195,37 @@ def test_the_readme_types_each_verb_and_only_what_there_is(generated):
         # What follows a pipeline is the pipeline's own.
         for option in () if verb == "run" else arguments:
             assert not option.startswith("-") or f"{option} " in known, line
+
+
+def on_the_api_page():
+    """Yield what the page of the API has: names of classes, functions and methods."""
+    text = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
+    pattern = r"^\.\. auto(class|function|method):: (\S+)\n((?:   .*\n)*)"
+    for kind, name, options in re.findall(pattern, text, flags=re.M):
+        yield name
+        members = re.search(r":members:(.*)", options) if kind == "class" else None
+        if members is None:
+            continue
+        named = [member.strip() for member in members[1].split(",") if member.strip()]
+        public = [member for member in vars(pydoc.locate(name)) if not member.startswith("_")]
+        yield from (f"{name}.{member}" for member in named or public)
+
+
+@pytest.mark.parametrize("name", sorted(set(on_the_api_page())))
+def test_what_the_page_of_the_api_has_is_documented_wholly(name):
+    """Every parameter, every field, and what is returned, but by what says nothing else."""
+    docscrape = pytest.importorskip("numpydoc.docscrape")
+    found = pydoc.locate(name)
+    said = docscrape.NumpyDocString(pydoc.getdoc(found))
+    entries = [*said["Parameters"], *said["Attributes"]]
+    named = {part.strip(" *") for entry in entries for part in entry.name.split(",")}
+    if inspect.isfunction(found) or inspect.ismethod(found):
+        wanted = set(inspect.signature(found).parameters) - {"self"}
+        assert not wanted or said["Returns"] or said["Yields"] or returns_nothing(found), name
+    else:
+        wanted = set(getattr(found, "__struct_fields__", ()))
+    assert wanted <= named, (name, wanted - named)
+
+
+def returns_nothing(function):
+    return inspect.signature(function).return_annotation in ("None", None)

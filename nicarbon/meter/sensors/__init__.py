@@ -97,6 +97,11 @@ def survey(
     where : collection of str
         Folders with packages that bring sensors, or that these need: see
         `nicarbon.meter.sensors.external.folders` and `nicarbon.meter.sensors.nvml.folders`.
+
+    Returns
+    -------
+    list of Sensor
+        Open ones: whoever has them closes them.
     """
     from nicarbon.meter.sensors import cray, external, nvml, perf_energy, rapl, virtual
 
@@ -129,6 +134,22 @@ def discover(
 
     The parameters are those of `survey`. A replayed run is used alone: what it plays back is the
     energy of another machine or time, and checks of this one would say nothing about it.
+
+    Parameters
+    ----------
+    root : str
+        The folder that holds ``sys`` and ``proc``; without ``proc``, this host's is read.
+    replay : str, optional
+        A recorded samples file to be played back.
+    monotonic_ns : callable
+        The clock by which it is played back.
+    where : collection of str
+        Folders with packages that bring sensors, or that these need.
+
+    Returns
+    -------
+    list of Sensor
+        Open ones: whoever has them closes them. The others of the survey are closed.
     """
     known = survey(root, replay, monotonic_ns, where)
     if replay is not None and status_of(known[0]).works:
