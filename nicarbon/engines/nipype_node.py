@@ -155,7 +155,8 @@ def _identity(path: str | None) -> tuple[int, int, int] | None:
 
     Right for each kind of node, a MapNode that only collects its elements' results included.
     """
-    if path is None:
+    # Asked first: that it is missing is the common case, and an exception costs more.
+    if path is None or not os.access(path, os.F_OK):
         return None
     try:
         result = os.stat(path)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from nicarbon.meter import perf
 
@@ -54,7 +54,7 @@ class TaskClocks:
         clock, self._idle = self._idle, None
         if clock is not None:
             if alone and clock.thread == thread:
-                return clock._replace(start_s=perf.read_task_clock(clock.fd))
+                return TaskClock(clock.fd, thread, perf.read_task_clock(clock.fd))
             os.close(clock.fd)
         fd = perf.open_task_clock()
         return None if fd is None else TaskClock(fd, thread, 0.0)
@@ -87,7 +87,7 @@ def choose(
     shared: bool,
     certain: bool,
     ignored: bool,
-) -> dict[str, Any]:
+) -> tuple[float, str, str | None]:
     """Choose a node's CPU time among its counts; say what may be missing.
 
     Parameters
@@ -107,26 +107,26 @@ def choose(
 
     Returns
     -------
-    dict
-        The fields of the end record.
+    cpu_s : float
+        CPU seconds.
+    source : str
+        ``rusage``, ``perf`` or ``thread``.
+    incomplete : str or None
+        What may be missing.
     """
-    record: dict[str, Any] = {"cpu_s": rusage_s, "cpu_source": "rusage"}
+    incomplete = None
     if perf_s is not None:
         missed = perf_s > _PERF_WINS_RATIO * rusage_s + _PERF_WINS_S
         if shared or missed or not certain:
-            record = {"cpu_s": perf_s, "cpu_source": "perf"}
-        record["cpu_rusage_s"] = round(rusage_s, 6)
-        record["cpu_perf_s"] = round(perf_s, 6)
+            return perf_s, "perf", None
     elif shared:
-        record = {
-            "cpu_s": thread_s,
-            "cpu_source": "thread",
-            "cpu_incomplete": "several nodes ran in one process: only this node's own thread "
-            "is counted, not its children",
-        }
+        incomplete = (
+            "several nodes ran in one process: only this node's own thread is counted, not its "
+            "children"
+        )
+        return thread_s, "thread", incomplete
     elif not certain:
-        record["cpu_incomplete"] = "a process that ran other nodes ended below this one"
+        incomplete = "a process that ran other nodes ended below this one"
     elif ignored:
-        record["cpu_incomplete"] = "the process ignores SIGCHLD: its children are not counted"
-    record["cpu_s"] = round(record["cpu_s"], 6)
-    return record
+        incomplete = "the process ignores SIGCHLD: its children are not counted"
+    return rusage_s, "rusage", incomplete

@@ -18,8 +18,11 @@ from nicarbon.meter import SCHEMA_VERSION, containers, subreaper
 from nicarbon.meter.census import Census, difference_s, new_peak_bytes, take
 from nicarbon.meter.cputime import TaskClock, TaskClocks, choose, sigchld_ignored
 from nicarbon.meter.messages import fail
+from nicarbon.meter.node_lines import end_line, start_line
 from nicarbon.meter.processes import ProcFS
 from nicarbon.meter.writer import Writer
+
+_UNSEEN = "the CPU time of its container is not seen"
 
 
 class RunContext(NamedTuple):
@@ -64,8 +67,8 @@ class Span:
         self.thread = thread
         self.container: str | None = None
         self.shared = False
-        self.sigchld_ignored = sigchld_ignored()
-        # Each system call counts: a node may take a millisecond.
+        # Each call counts: a node may take a millisecond. A task clock needs neither of these.
+        self.sigchld_ignored = clock is None and sigchld_ignored()
         self.thread_s = time.thread_time() if clock is None else 0.0
 
 
@@ -134,7 +137,19 @@ class Meter:
                     other.shared = span.shared = True
             self._open[span.name] = span
         try:
-            self._write(_start_record(span, node, parent, map_node, index))
+            line = start_line(
+                span.name,
+                node,
+                time.monotonic_ns(),
+                time.time_ns(),
+                span.before.total_s(),
+                span.clock is not None,
+                parent,
+                container,
+                map_node,
+                index,
+            )
+            self._check(self.writer.append(line))
         except BaseException:
             self.forget(span)
             raise
@@ -160,29 +175,23 @@ class Meter:
         inputs_hash : str, optional
             What the engine makes of the node's inputs: the same hash, the same result.
         """
-        record = {
-            "kind": "end",
-            "span": span.name,
-            "t_monotonic_ns": time.monotonic_ns(),
-            "outcome": outcome,
-        }
+        t_monotonic_ns = time.monotonic_ns()
         with self._lock:
             if self._open.pop(span.name, None) is None:
                 # Not this process's: a child that the node forked leaves by the same door.
                 return
             try:
                 after = self.census()
-                record.update(self._cpu(span, after))
-                if span.container is not None:
-                    record.update(_with_container(record, span.container))
-                peak_bytes = None if span.shared else new_peak_bytes(span.before, after)
-                if peak_bytes is not None:
-                    record["peak_memory_bytes"] = peak_bytes
-                if error is not None:
-                    record["error"] = error
-                if inputs_hash is not None:
-                    record["inputs_hash"] = inputs_hash
-                self._write(record)
+                line = end_line(
+                    span.name,
+                    t_monotonic_ns,
+                    outcome,
+                    *self._cpu(span, after),
+                    None if span.shared else new_peak_bytes(span.before, after),
+                    error,
+                    inputs_hash,
+                )
+                self._check(self.writer.append(line))
             finally:
                 self._leave_orphans()
         if after.children:
@@ -232,7 +241,7 @@ class Meter:
         """
         monotonic_ns, unix_ns = times_ns
         when = {"t_monotonic_ns": monotonic_ns, "t_unix_ns": unix_ns}
-        self._write({"kind": kind, "node": node, **when, **record})
+        self._check(self.writer.write({"kind": kind, "node": node, **when, **record}))
 
     def close(self) -> None:
         """Close what is kept open between nodes; a later node opens it again."""
@@ -248,8 +257,8 @@ class Meter:
         if not self._open:
             subreaper.switch(self._was_subreaper)
 
-    def _write(self, record: dict[str, Any]) -> None:
-        if not self.writer.write(record) and self.writer.error is not None:
+    def _check(self, written: bool) -> None:
+        if not written and self.writer.error is not None:
             fail(self.writer.error)
 
     def _new_span(self) -> Span:
@@ -257,15 +266,27 @@ class Meter:
         clock = self._clocks.start(thread, alone=not before.children)
         return Span(f"{self.key}-{next(self._numbers)}", before, clock, thread)
 
-    def _cpu(self, span: Span, after: Census) -> dict[str, Any]:
+    def _cpu(
+        self, span: Span, after: Census
+    ) -> tuple[float, str, str | None, float, float | None, float | None]:
+        """Count a node that ends: `end_line` says what."""
         rusage_s, certain = difference_s(span.before, after, self._runs_nodes)
         perf_s, thread_s = None, 0.0
         if span.clock is not None:
             perf_s = self._clocks.stop(span.clock, alone=not after.children)
         else:
             thread_s = time.thread_time() - span.thread_s
-        ignored = span.sigchld_ignored or sigchld_ignored()
-        return choose(rusage_s, perf_s, thread_s, span.shared, certain, ignored)
+        ignored = perf_s is None and (span.sigchld_ignored or sigchld_ignored())
+        counted = choose(rusage_s, perf_s, thread_s, span.shared, certain, ignored)
+        cpu_s, source, incomplete = counted
+        container_s = None
+        if span.container is not None:
+            container_s = containers.used_s(span.container) if span.container else None
+            if container_s is None:
+                incomplete = "; ".join(reason for reason in (incomplete, _UNSEEN) if reason)
+            else:
+                cpu_s += container_s
+        return cpu_s, source, incomplete, rusage_s, perf_s, container_s
 
     def _runs_nodes(self, pid: int, starttime: int) -> bool:
         return os.path.exists(self._path(f"{self._host}-{pid}-{starttime}"))
@@ -288,15 +309,6 @@ class Meter:
         }
 
 
-def _with_container(record: dict[str, Any], folder: str) -> dict[str, Any]:
-    """Add what a node's container used, or say that it is not known."""
-    cpu_s = containers.used_s(folder) if folder else None
-    if cpu_s is not None:
-        return {"cpu_s": round(record["cpu_s"] + cpu_s, 6), "cpu_container_s": cpu_s}
-    reasons = (record.get("cpu_incomplete"), "the CPU time of its container is not seen")
-    return {"cpu_incomplete": "; ".join(reason for reason in reasons if reason)}
-
-
 def driver_above(proc: ProcFS, driver: str) -> str | None:
     """Return a driver's key if this process is it or below it, else None."""
     pid = os.getpid()
@@ -308,26 +320,3 @@ def driver_above(proc: ProcFS, driver: str) -> str | None:
             break
         pid = stat.ppid
     return None
-
-
-def _start_record(
-    span: Span, node: str, parent: str | None, map_node: str | None, index: int | None
-) -> dict[str, Any]:
-    record: dict[str, Any] = {
-        "kind": "start",
-        "span": span.name,
-        "node": node,
-        "t_monotonic_ns": time.monotonic_ns(),
-        "t_unix_ns": time.time_ns(),
-        "cpu_base_s": round(span.before.total_s(), 6),
-    }
-    if span.clock is None:
-        record["perf"] = False
-    if parent is not None:
-        record["parent"] = parent
-    if span.container:
-        record["container"] = span.container
-    if map_node is not None:
-        record["map_node"] = map_node
-        record["index"] = index
-    return record

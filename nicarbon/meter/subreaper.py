@@ -17,7 +17,7 @@ from nicarbon.meter.processes import ProcFS
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_CHILD_SUBREAPER = 37
 
-_libc = ctypes.CDLL(None, use_errno=True)
+_libc = ctypes.PyDLL(None)
 
 
 def get() -> bool:
@@ -29,7 +29,8 @@ def get() -> bool:
 
 def switch(on: bool) -> None:
     """Adopt the orphans among this process's descendants from now on, or no longer."""
-    _libc.prctl(_PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0)
+    # Twice a node: no more arguments than the kernel looks at.
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1 if on else 0)
 
 
 def reap_adopted(proc: ProcFS, pids: Iterable[int], session: int) -> None:

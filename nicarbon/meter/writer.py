@@ -56,12 +56,16 @@ class Writer:
 
     def write(self, record: dict[str, Any]) -> bool:
         """Append one record; return whether the whole of it was written."""
+        return self.append(_encode(record))
+
+    def append(self, text: str) -> bool:
+        """Append one record that is JSON already, without its line's end; return as `write`."""
         with self._lock:
             try:
                 if self._fd is None:
                     self._open()
                 assert self._fd is not None
-                return self._append(self._fd, record)
+                return self._append(self._fd, text)
             except OSError as error:
                 self.error = error
                 return False
@@ -76,15 +80,15 @@ class Writer:
         fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             if self._header is not None and os.fstat(fd).st_size == 0:
-                self._append(fd, self._header)
+                self._append(fd, _encode(self._header))
         except OSError:
             # On a full disk each record would leave one more file open, until the node has none.
             os.close(fd)
             raise
         self._fd = fd
 
-    def _append(self, fd: int, record: dict[str, Any]) -> bool:
-        line = (_encode(record) + "\n").encode()
+    def _append(self, fd: int, text: str) -> bool:
+        line = f"{text}\n".encode()
         if self._torn:
             # Part of a record stands at the end of the file: leave it on a line of its own.
             line = b"\n" + line
