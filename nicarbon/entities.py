@@ -36,7 +36,7 @@ _PATTERNS = {
     )
 }
 _ITERABLES = {
-    entity: re.compile(rf"^_?(?i:{words})_+{_PREFIXES[entity]}{_LABEL}", re.ASCII)
+    entity: re.compile(rf"^(?:_?(?i:{words})_+{_PREFIXES[entity]}|{entity}-){_LABEL}", re.ASCII)
     for entity, words in (("sub", _SUBJECT), ("ses", _SESSION))
 }
 _HEMISPHERE = re.compile(
@@ -61,13 +61,14 @@ def entities(name: str, iterables: Iterable[str] = ()) -> Entities:
     name : str
         Its unique name: workflows and node, separated by dots, or as pydra's by slashes.
     iterables : iterable of str
-        What it is expanded for, as nipype writes it (``_subject_id_01``): wins over the name.
+        What it is expanded for, as nipype writes it (``_subject_id_01``), or what the names of
+        files that it is expanded for say (``sub-01``): wins over the name.
 
     Returns
     -------
     Entities
-        Of several subjects or sessions the outermost workflow's counts; a name that speaks of
-        both hemispheres has none.
+        Of several subjects or sessions in a name the outermost workflow's counts, and of several
+        in iterables none; a name that speaks of both hemispheres has none.
 
     Examples
     --------
@@ -90,7 +91,10 @@ def entities(name: str, iterables: Iterable[str] = ()) -> Entities:
 
 def _labelled(entity: str, iterables: tuple[str, ...], parts: tuple[str, ...]) -> str | None:
     found = (_ITERABLES[entity].search(text) for text in iterables)
-    label = next((match[1] for match in found if match), None)
+    labels = {match[1] for match in found if match}
+    if len(labels) > 1:  # Of a file of each, say.
+        return None
+    label = labels.pop() if labels else None
     label = label or next((label for part in parts if (label := _label(entity, part))), None)
     return f"{entity}-{label}" if label else None
 

@@ -628,8 +628,9 @@ class Node(msgspec.Struct, frozen=True):
     mem_gb : float or None
         The memory that it asks its engine for, in GB.
     iterables : tuple of str
-        The subject, session and hemisphere that it is expanded for (``subject_id_01``); of other
-        iterables nothing is kept, as they may hold what identifies a person.
+        The subject, session and hemisphere that it is expanded for (``subject_id_01``), be it by
+        a file of theirs (``sub-01``); of other iterables nothing is kept, as they may hold what
+        identifies a person.
     state : tuple of str
         Of an element of a split, its indices there (``smooth.fwhm=2``); values only if they were
         asked for.

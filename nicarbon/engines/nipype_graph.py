@@ -13,10 +13,12 @@ from typing import Any
 from nicarbon.engines.nipype_node import Envelope
 from nicarbon.meter.recorder import RunContext
 
-# nipype joins the names and values of iterables: ``_fwhm_4_subject_id_01``.
+# nipype joins the names and values of iterables: ``_fwhm_4_subject_id_01``. MRIQC's are files:
+# ``_in_file_..data..sub-01..anat..sub-01_T1w.nii.gz``.
 _ITERABLE = re.compile(
     r"(?<![A-Za-z0-9])(?:subject|subj|sub|participant|session|ses|hemisphere|hemi)"
     r"(?:_?id|_label)?_(?:sub[-_]|ses[-_])?[A-Za-z0-9]+"
+    r"|(?<![A-Za-z0-9])(?:(?:sub|ses)-[A-Za-z0-9]+|hemi-[LR](?![A-Za-z0-9]))"
 )
 
 
@@ -73,7 +75,7 @@ def _describe(node: Any, name: str) -> dict[str, Any]:
         "__".join(map(str, getattr(node, "parameterization", None) or ()))
     )
     if iterables:
-        described["iterables"] = iterables
+        described["iterables"] = list(dict.fromkeys(iterables))
     stage = vars(node).get("stage")
     if isinstance(stage, str):
         described["stage"] = stage

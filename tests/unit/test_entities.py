@@ -72,6 +72,9 @@ def test_hemispheres(name, hemisphere):
         (["_hemi_lh"], Entities(hemisphere="hemi-L")),
         (["_hemi_right"], Entities(hemisphere="hemi-R")),
         (["_fwhm_4"], Entities()),
+        (["sub-01", "ses-2"], Entities("sub-01", "ses-2")),
+        (["sub-01", "hemi-L", "subject_01"], Entities("sub-01", None, "hemi-L")),
+        (["sub-01", "sub-02", "ses-2"], Entities(None, "ses-2")),
     ],
 )
 def test_iterables(iterables, found):

@@ -6,6 +6,7 @@ import pytest
 
 from nicarbon.engines.nipype_graph import envelop, workflow_name
 from nicarbon.engines.nipype_node import Envelope, plain
+from nicarbon.entities import entities
 from nicarbon.meter.recorder import RunContext
 
 pytest.importorskip("nipype")
@@ -62,18 +63,51 @@ def test_what_is_kept_names_program_and_stage_but_no_input(nodes):
 
 
 def test_of_iterables_only_subject_session_and_hemisphere_are_kept(tmp_path):
-    from nipype import Node, Workflow
-    from nipype.interfaces.utility import Function, IdentityInterface
-
-    source = Node(IdentityInterface(["subject_id", "hemi", "secret_file"]), name="source")
-    source.iterables = [
+    iterables = [
         ("subject_id", ["sub-01", "pixar"]),
         ("hemi", ["L"]),
         ("secret_file", ["/data/jane_doe.nii"]),
     ]
-    use = Node(Function(["subject_id", "hemi", "secret_file"], ["out"], _use), name="use")
+    described = expanded(tmp_path, iterables)
+    assert sorted(sorted(node["iterables"]) for node in described) == [
+        ["hemi_L", "subject_id_pixar"],
+        ["hemi_L", "subject_id_sub-01"],
+    ]
+    assert "jane" not in str(described)
+
+
+def test_of_files_that_nodes_are_expanded_for_their_entities_are_kept(tmp_path):
+    files = [
+        "/data/jane/sub-01/ses-2/anat/sub-01_ses-2_T1w.nii.gz",
+        "/data/jane/sub-02/anat/sub-02_hemi-L_T1w.nii.gz",
+        "/data/jane/sub-03_sub-04_T1w.nii.gz",
+        "/data/jane/submit-5/asub-06_T1w.nii.gz",
+        ["/data/jane/sub-07_bold.nii.gz", "/data/jane/sub-07_sbref.nii.gz"],
+    ]
+    described = expanded(tmp_path, [("in_file", files), ("secret_file", [1])])
+    assert sorted(node.get("iterables", []) for node in described) == [
+        [],
+        ["sub-01", "ses-2"],
+        ["sub-02", "hemi-L"],
+        ["sub-03", "sub-04"],
+        ["sub-07"],
+    ]
+    assert "jane" not in str(described)
+    found = {entities(n["name"], n.get("iterables", [])).subject for n in described}
+    assert found == {"sub-01", "sub-02", "sub-07", None}
+
+
+def expanded(tmp_path, iterables):
+    """Return what is kept of a node that nipype expands for these."""
+    from nipype import Node, Workflow
+    from nipype.interfaces.utility import Function, IdentityInterface
+
+    fields = [name for name, _ in iterables]
+    source = Node(IdentityInterface(fields), name="source")
+    source.iterables = iterables
+    use = Node(Function(fields, ["out"], _use), name="use")
     workflow = Workflow("wf", base_dir=str(tmp_path))
-    workflow.connect([(source, use, [(f, f) for f in ("subject_id", "hemi", "secret_file")])])
+    workflow.connect([(source, use, [(field, field) for field in fields])])
 
     class Keep:
         plugin_args = {}  # noqa: RUF012
@@ -84,11 +118,7 @@ def test_of_iterables_only_subject_session_and_hemisphere_are_kept(tmp_path):
     keep = Keep()
     workflow.run(keep)
     _, (described, _) = envelop(keep.graph, RunContext("run", "driver"))
-    assert sorted(sorted(node["iterables"]) for node in described) == [
-        ["hemi_L", "subject_id_pixar"],
-        ["hemi_L", "subject_id_sub-01"],
-    ]
-    assert "jane" not in str(described)
+    return described
 
 
 def test_the_workflow_is_the_outermost(nodes):
