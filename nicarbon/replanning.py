@@ -29,7 +29,7 @@ class Plan(msgspec.Struct, frozen=True):
         Processors that each node holds.
     needs : dict
         What each node, and each look, waits for.
-    n_procs, engine
+    delays, n_procs, engine
         As `nicarbon.schedule.observe` returns them.
     total_s, around_s : float
         The run's time, and what of it is before its first node and after its engine saw that
@@ -39,6 +39,7 @@ class Plan(msgspec.Struct, frozen=True):
     ranks: dict[str, float]
     wanted: dict[str, int]
     needs: dict[str, list[str]]
+    delays: dict[str, float]
     n_procs: int
     engine: Engine
     total_s: float
@@ -72,7 +73,7 @@ def observed(run: Run, stages_file: str | None = None) -> Plan:
         for name, at in ready_times(graph, measured).items()
     }
     wanted = {name: graph.nodes[name]["n_procs"] or 1 for name in graph}
-    n_procs, engine = observe(times, ready, wanted)
+    n_procs, engine, delays = observe(times, ready, wanted)
     needs = {name: list(graph.predecessors(name)) for name in graph}
     if engine.look_s:
         needs |= _expanded(graph, needs)
@@ -82,6 +83,7 @@ def observed(run: Run, stages_file: str | None = None) -> Plan:
         ranks={name: start for name, (start, _) in times.items()},
         wanted=wanted,
         needs=needs,
+        delays=delays,
         n_procs=n_procs,
         engine=engine,
         total_s=total_s,
@@ -122,7 +124,7 @@ def makespan_s(plan: Plan, seconds: Mapping[str, float], n_procs: int) -> float:
         rank = plan.ranks.get(name, 0.0)
         # What is no node is a look of the engine's: it takes hardly any time, and no processor.
         tasks[name] = (
-            Task(seconds.get(name, 0.0), plan.wanted[name], rank)
+            Task(seconds.get(name, 0.0), plan.wanted[name], rank, plan.delays.get(name))
             if name in plan.wanted
             else Task(1e-6, 0, rank)
         )

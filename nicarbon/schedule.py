@@ -6,7 +6,6 @@ Pure functions of numbers and names: no run is known here.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from heapq import heappop, heappush
 from itertools import accumulate, pairwise
@@ -17,8 +16,10 @@ import msgspec
 
 # nipype's MultiProc looks so often, unless it is told otherwise (execution.poll_sleep_duration).
 LOOK_S = 2.0
+# What people tell it; more often is as good as always.
+_LOOKS_S = (10.0, 5.0, LOOK_S, 1.0, 0.5)
 # So surely, by so many gaps between beginnings, does one see that it did: 1 is always in step, 0
-# is what beginnings at any time are.
+# is what beginnings at any time are. Of what is not its default, by twice as many.
 _IN_STEP = 0.9
 _N_GAPS = 3
 
@@ -35,11 +36,14 @@ class Task(msgspec.Struct, frozen=True):
         takes no time holds none.
     rank : float
         Of several tasks that could begin, the lowest is first.
+    delay_s : float or None
+        How long the engine took to begin it, once it could; None for what it takes as a rule.
     """
 
     duration_s: float
     n_procs: int = 1
     rank: float = 0.0
+    delay_s: float | None = None
 
 
 class Engine(msgspec.Struct, frozen=True):
@@ -146,7 +150,9 @@ class _Board:
                 too_big.append((rank, name))
             else:
                 self._free -= self._held(name)
-                self._put(name, self._now_s + self._engine.delay_s)
+                own_s = self._tasks[name].delay_s
+                delay_s = self._engine.delay_s if own_s is None else own_s
+                self._put(name, self._now_s + delay_s)
         for one in too_big:
             heappush(self.ready, one)
 
@@ -167,7 +173,7 @@ def observe(
     times: Mapping[str, tuple[float, float]],
     ready_s: Mapping[str, float | None],
     n_procs: Mapping[str, int],
-) -> tuple[int, Engine]:
+) -> tuple[int, Engine, dict[str, float]]:
     """Read processors and the engine's ways from a schedule that happened.
 
     Parameters
@@ -182,11 +188,12 @@ def observe(
     Returns
     -------
     tuple
-        The most processors that were held at once (there may have been more), and the engine.
+        The most processors that were held at once (there may have been more), the engine, and
+        for how long it let each task wait that could have begun; not of an engine that looks now
+        and then.
     """
     if not times:
-        return 1, Engine()
-    first_s = min(begin for begin, _ in times.values())
+        return 1, Engine(), {}
     # At one instant ends come before beginnings: a processor is handed on.
     events = sorted(
         event
@@ -194,31 +201,59 @@ def observe(
         for event in ((end, 0, -n_procs[name]), (begin, 1, n_procs[name]))
         if end > begin
     )
-    instants = [event[0] for event in events]
-    held = [0, *accumulate(event[2] for event in events)]
-    most = max(held) or 1
-    delays = []
-    for name, (begin, _) in times.items():
-        could_s = ready_s.get(name)
-        could_s = first_s if could_s is None else max(could_s, first_s)
-        room = most - min(n_procs[name], most)
-        at = bisect_left(instants, begin)
-        # Back to the last moment without a processor for it: from then on it could have begun.
-        while at > 0 and instants[at - 1] > could_s and held[at] <= room:
-            at -= 1
-        if held[at] > room and at < len(instants):
-            could_s = max(could_s, instants[at])
-        # The first ones begin when the run does.
-        if could_s > first_s:
-            delays.append(max(begin - could_s, 0.0))
-    if _looks(sorted(begin for begin, _ in times.values())):
-        return most, Engine(look_s=LOOK_S)
-    return most, Engine(delay_s=median(delays) if delays else 0.0)
+    most = max(accumulate((event[2] for event in events), initial=0)) or 1
+    look_s = _looks(sorted(begin for begin, _ in times.values()))
+    if look_s:
+        return most, Engine(look_s=look_s), {}
+    delays = _delays(times, ready_s, n_procs, most)
+    # The first one begins when the run does: it says nothing of the engine.
+    first = min(times, key=lambda name: times[name])
+    later = [delay_s for name, delay_s in delays.items() if name != first]
+    return most, Engine(delay_s=median(later) if later else 0.0), delays
 
 
-def _looks(begins_s: Sequence[float]) -> bool:
-    """Tell whether tasks begin as if by looks, from the time between those that follow."""
-    gaps = [b - a for a, b in pairwise(begins_s) if b - a > LOOK_S / 2]
-    if len(gaps) < _N_GAPS:
-        return False
-    return fsum(cos(2 * pi * gap / LOOK_S) for gap in gaps) / len(gaps) > _IN_STEP
+def _delays(
+    times: Mapping[str, tuple[float, float]],
+    ready_s: Mapping[str, float | None],
+    n_procs: Mapping[str, int],
+    most: int,
+) -> dict[str, float]:
+    """Return how long each task waited once it was ready and there were processors for it.
+
+    Whatever begins takes the processors that have been free for longest: as many as become free
+    together are begun together, and none has waited since the first of them.
+    """
+    first_s = min(begin for begin, _ in times.values())
+    free = [first_s] * most
+    running: list[tuple[float, int]] = []
+    delays = {}
+    for begin, end, name in sorted((begin, end, name) for name, (begin, end) in times.items()):
+        while running and running[0][0] <= begin:
+            freed_s, n = heappop(running)
+            for _ in range(n):
+                heappush(free, freed_s)
+        ready = ready_s.get(name)
+        could_s = first_s if ready is None else max(ready, first_s)
+        n_taken = min(n_procs[name], most, len(free))
+        for _ in range(n_taken):
+            could_s = max(could_s, heappop(free))
+        heappush(running, (end, n_taken))
+        delays[name] = max(begin - could_s, 0.0)
+    return delays
+
+
+def _looks(begins_s: Sequence[float]) -> float:
+    """Return how often the engine looks, if tasks begin as if by looks; else 0.
+
+    Told from the time between those that follow. One that looks every two seconds is in step with
+    every second, too: the longest is meant.
+    """
+    every = [b - a for a, b in pairwise(begins_s)]
+    for look_s in _LOOKS_S:
+        gaps = [gap for gap in every if gap > look_s / 2]
+        n_enough = _N_GAPS if look_s == LOOK_S else 2 * _N_GAPS
+        if len(gaps) >= n_enough:
+            in_step = fsum(cos(2 * pi * gap / look_s) for gap in gaps) / len(gaps)
+            if in_step > _IN_STEP:
+                return look_s
+    return 0.0

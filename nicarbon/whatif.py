@@ -156,7 +156,11 @@ def what_if(
     total_s = plan.total_s
     replayed_s = _makespan_s(plan, of, (), plan.n_procs)
     other = msgspec.structs.replace(
-        plan, engine=engine or plan.engine, wanted=plan.wanted | dict(wanted or {})
+        plan,
+        engine=engine or plan.engine,
+        # Another engine has ways of its own: nothing of what this one took is left.
+        delays={} if engine else plan.delays,
+        wanted=plan.wanted | dict(wanted or {}),
     )
     changed_s = _makespan_s(other, of, changes, given)
     own_price = run.chosen_price

@@ -80,25 +80,56 @@ def seen(times, needs, **n_procs):
 
 def test_processors_and_delay_are_seen_in_what_happened():
     tasks = {str(i): Task(3.0 + i % 4, rank=i) for i in range(20)}
+    tasks["0"] = Task(3.0, delay_s=0.0)
     needs = {str(i): [str(i // 2 - 1)] for i in range(2, 20)}
     engine = Engine(delay_s=0.25)
     found = schedule(tasks, needs, 3, engine)
-    n_procs, delay = seen(found, needs)
+    n_procs, delay, delays = seen(found, needs)
     assert n_procs == 3
     assert delay.delay_s == pytest.approx(0.25)
     assert delay.look_s == 0
+    assert delays == pytest.approx(dict.fromkeys(tasks, 0.25) | {"0": 0.0})
+
+
+def test_what_begins_together_has_waited_for_a_processor_of_its_own():
+    # Two end, and half a second later two begin: neither has waited since the first end.
+    times = {"a": (0.0, 1.0), "b": (0.0, 1.4), "c": (1.5, 3.0), "d": (1.5, 3.1)}
+    assert seen(times, {})[2] == pytest.approx({"a": 0, "b": 0, "c": 0.5, "d": 0.1})
+    # One of two processors takes the one that was free for longest, and then the next.
+    wide = {"a": (0.0, 1.0), "b": (0.0, 2.0), "c": (2.2, 3.0)}
+    assert seen(wide, {}, c=2)[2] == pytest.approx({"a": 0, "b": 0, "c": 0.2})
+
+
+def test_a_schedule_that_happened_is_put_in_time_as_it_was():
+    times = {"a": (0.0, 1.0), "b": (0.0, 1.5), "c": (1.3, 2.0), "d": (1.6, 3.0), "e": (3.4, 4.0)}
+    needs = {"e": ["d"]}
+    n_procs, engine, delays = seen(times, needs)
+    tasks = {
+        name: Task(end - begin, rank=begin, delay_s=delays.get(name))
+        for name, (begin, end) in times.items()
+    }
+    again = schedule(tasks, needs, n_procs, engine)
+    assert {name: pytest.approx(at) for name, at in again.items()} == times
 
 
 def test_that_an_engine_looks_is_seen():
     tasks = {str(i): Task(0.7 + i % 5, rank=i) for i in range(20)}
     needs = {str(i): [str(i - 3)] for i in range(3, 20)}
     found = schedule(tasks, needs, 2, Engine(look_s=LOOK_S))
-    assert seen(found, needs) == (2, Engine(look_s=LOOK_S))
+    assert seen(found, needs) == (2, Engine(look_s=LOOK_S), {})
+
+
+def test_one_that_was_told_to_look_oftener_is_seen_too():
+    tasks = {str(i): Task(0.13 + 0.21 * (i % 5), rank=i) for i in range(20)}
+    needs = {str(i): [str(i - 3)] for i in range(3, 20)}
+    for look_s in (0.5, 1.0, 5.0):
+        found = schedule(tasks, needs, 2, Engine(look_s=look_s))
+        assert seen(found, needs) == (2, Engine(look_s=look_s), {})
 
 
 def test_nothing_to_see():
-    assert observe({}, {}, {}) == (1, Engine())
-    assert seen({"a": (5.0, 7.0)}, {}) == (1, Engine())
+    assert observe({}, {}, {}) == (1, Engine(), {})
+    assert seen({"a": (5.0, 7.0)}, {}) == (1, Engine(), {"a": 0.0})
 
 
 def test_many_tasks_are_put_in_time_at_once():
