@@ -22,14 +22,15 @@ import machine
 from nicarbon.run import Run
 from nicarbon.whatif import what_if
 
-# Seconds, and the node that it comes after.
+# Seconds, and the node that it comes after. None ends within a second of a multiple of nipype's two
+# seconds: on a busy machine it may take that long to begin.
 NAPS: tuple[tuple[float, int | None], ...] = (
-    (1.2, None),
-    (0.6, None),
-    (0.9, None),
-    (0.5, 0),
+    (0.5, None),
+    (2.6, None),
+    (0.4, None),
+    (0.6, 0),
     (0.4, 1),
-    (1.1, 2),
+    (0.7, 2),
     (0.3, 3),
     (0.3, 6),
 )
