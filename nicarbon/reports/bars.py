@@ -198,7 +198,7 @@ def _renamed(total: Row) -> Row:
 def _bar(row: Row, total: Row, priced: bool) -> Bar:
     cells = (
         format_energy_of(row.energy_j, row.method),
-        format_range(row.energy_low_j, row.energy_high_j, "–"),
+        format_range(row.energy_low_j, row.energy_high_j, "–", of_j=row.energy_j),
         format_share(row.energy_j, total.energy_j),
         *([_mass(row)] if priced else []),
     )
@@ -236,7 +236,10 @@ def _whole(hosts: Sequence[HostEnergy]) -> str:
     )
     method = _account_method(hosts)
     name = "whole host" if len(hosts) == 1 else f"{len(hosts)} whole hosts"
-    energy, between = format_energy_of(energy_j, method), format_range(low_j, high_j, "–")
+    energy, between = (
+        format_energy_of(energy_j, method),
+        format_range(low_j, high_j, "–", of_j=energy_j),
+    )
     return f"{name}, {method}: {energy} ({between})"
 
 

@@ -117,7 +117,7 @@ def stage_cells(row: StageGroup) -> list[str]:
         percent(row.path_share) if row.path_s else "-",
         _slack(row.slack_s),
         format_energy_of(row.energy_j, row.method),
-        format_range(row.energy_low_j, row.energy_high_j),
+        format_range(row.energy_low_j, row.energy_high_j, of_j=row.energy_j),
         percent(row.energy_share),
     ]
 
@@ -245,5 +245,5 @@ def phase_cells(phase: Phase, found: Bottlenecks) -> list[str]:
         phase.name,
         format_duration(phase.duration_s),
         energy + gap,
-        format_range(phase.energy_low_j, phase.energy_high_j),
+        format_range(phase.energy_low_j, phase.energy_high_j, of_j=phase.energy_j),
     ]

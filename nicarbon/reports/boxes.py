@@ -100,7 +100,9 @@ def figures(data: Mapping[str, Any], scale: Scale, *, with_range: bool = True) -
     share = format_share(data["energy_j"], scale.total_j)
     lines = [energy if data["energy_j"] is None else f"{energy}, {share}"]
     if with_range and data["energy_j"] is not None:
-        lines.append(f"({format_range(data['energy_low_j'], data['energy_high_j'])})")
+        lines.append(
+            f"({format_range(data['energy_low_j'], data['energy_high_j'], of_j=data['energy_j'])})"
+        )
     if scale.is_priced:
         lines.append(f"{format_mass_of(data['carbon_g'], data['method'])} CO2e")
     n_nodes = data["n_nodes"] + data["n_missing"]

@@ -8,6 +8,8 @@ from nicarbon.units import energy_unit, format_duration, format_energy, format_m
 
 # Marks an energy that no counter measured.
 MARK = "~"
+# A figure of five digits is better read in the next unit.
+_LONGEST = 10_000
 
 
 def figure_titles(total: Row, is_priced: bool) -> list[str]:
@@ -35,7 +37,7 @@ def row_cells(row: Row, total: Row, is_priced: bool) -> list[str]:
     return [
         row.name,
         format_energy_of(row.energy_j, row.method),
-        format_range(row.energy_low_j, row.energy_high_j),
+        format_range(row.energy_low_j, row.energy_high_j, of_j=row.energy_j),
         *([format_mass_of(row.carbon_g, row.method)] if is_priced else []),
         format_share(row.energy_j, total.energy_j),
         *([format_energy(row.gpu_j)] if has_gpu(total) else []),
@@ -104,19 +106,28 @@ def percent(share: float | None) -> str:
     return f"{100 * share:.1f} %" if share >= 0.0005 or not share else "<0.1 %"
 
 
-def format_range(low_j: float | None, high_j: float | None, between: str = "-") -> str:
-    """Write a range of energy, in the unit of its high end.
+def format_range(
+    low_j: float | None, high_j: float | None, between: str = "-", *, of_j: float | None = None
+) -> str:
+    """Write a range of energy, in the unit of the energy that it is of, else of its high end.
 
     Examples
     --------
     >>> format_range(8.4, 15.7), format_range(0, 7200), format_range(None, None)
     ('8.4-15.7 J', '0-2 Wh', 'n/a')
+    >>> format_range(535, 4477), format_range(535, 4477, of_j=1337)
+    ('0.15-1.24 Wh', '535-4477 J')
     """
     if low_j is None or high_j is None:
         return "n/a"
-    high, unit = format_energy(high_j).split(" ")
-    low = format_energy(low_j).split(" ")
-    if low[1] != unit:
-        scale = energy_unit(high_j)[0]
-        low = [f"{low_j / scale:.2g}" if low_j else "0", unit]
-    return f"{low[0]}{between}{high} {unit}"
+    scale, unit = energy_unit(high_j)
+    if of_j is not None and high_j < _LONGEST * energy_unit(of_j)[0]:
+        scale, unit = energy_unit(of_j)
+    ends = []
+    for end_j in (low_j, high_j):
+        value, own = format_energy(end_j).split(" ")
+        if own != unit:
+            ratio = end_j / scale
+            value = f"{ratio:.0f}" if ratio >= 100 else f"{ratio:.2g}" if end_j else "0"
+        ends.append(value)
+    return f"{ends[0]}{between}{ends[1]} {unit}"

@@ -151,7 +151,7 @@ def result(summary: Summary) -> Iterator[Sentence]:
     total = summary.total
     if total.energy_j is None:
         return
-    between = format_range(total.energy_low_j, total.energy_high_j, _TO)
+    between = format_range(total.energy_low_j, total.energy_high_j, _TO, of_j=total.energy_j)
     yield Sentence(
         f"The nodes used {format_energy(total.energy_j)} (range {between}; {total.method})"
     )
@@ -192,7 +192,7 @@ def _whole(hosts: Sequence[HostEnergy]) -> Sentence:
     who = "its host" if len(hosts) == 1 else f"its {len(hosts)} hosts"
     text = (
         f"This is {format_share(parts['nodes'], energy_j)} of the {format_energy(energy_j)} "
-        f"(range {format_range(low_j, high_j, _TO)}) that {who} used during the run"
+        f"(range {format_range(low_j, high_j, _TO, of_j=energy_j)}) that {who} used during the run"
     )
     return Sentence(f"{text}; the rest went to {joined(rest)}" if rest else text)
 

@@ -70,7 +70,7 @@ def cost_most(rows: Sequence[Row], total: Row, shares: dict[str, Share]) -> Answ
     energy = format_energy_of(first.energy_j, first.method)
     said = (
         f"{percent(share.share)} of the nodes' energy ({share}): {energy} "
-        f"({format_range(first.energy_low_j, first.energy_high_j)})."
+        f"({format_range(first.energy_low_j, first.energy_high_j, of_j=first.energy_j)})."
     )
     return Answer(question, _stage(first.name), " ".join((said, *_rival(known, shares))))
 
@@ -109,7 +109,7 @@ def how_sure(summary: Summary) -> Answer:
             "Energy is not known",
             "No sensor's reading covers the nodes; 'nicarbon doctor' shows what would work.",
         )
-    known = format_range(total.energy_low_j, total.energy_high_j)
+    known = format_range(total.energy_low_j, total.energy_high_j, of_j=total.energy_j)
     if total.method == "measured":
         short = "Measured"
         long = f"Hardware counters were read: the nodes used {known}.{_why_wide(summary)}"

@@ -89,7 +89,9 @@ def timeline(
             "outcome": [OUTCOMES.index(span.outcome) for span in spans],
             "inside": [int(span.parent is not None) for span in spans],
             "energy": [format_energy_of(span.energy_j, span.method) for span in spans],
-            "range": [format_range(*energy_range([span])[1:]) for span in spans],
+            "range": [
+                format_range(*energy_range([span])[1:], of_j=span.energy_j) for span in spans
+            ],
             "took": [format_duration(span.end_s - span.start_s) for span in spans],
             "error": {i: clean(span.error) for i, span in enumerate(spans) if span.error},
         },

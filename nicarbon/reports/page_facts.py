@@ -159,7 +159,7 @@ def gather(run: Run, stages_file: str | Path | None = None, command: str = "") -
         subtitle=_subtitle(run, summary),
         notices=(*_failed(of_node), *unclassified(summary), *summary.notes),
         energy=format_energy_of(total.energy_j, total.method),
-        energy_range=format_range(total.energy_low_j, total.energy_high_j),
+        energy_range=format_range(total.energy_low_j, total.energy_high_j, of_j=total.energy_j),
         method=total.method or "",
         marked=MARK if total.method not in (None, "measured") else "",
         of_hosts=_of_hosts(summary),

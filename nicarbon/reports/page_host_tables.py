@@ -46,7 +46,11 @@ def device_table(summary: Summary) -> Table:
                 (
                     Cell(f"{name} ({device.card})" if device.card else name),
                     *(Cell(f"{number} {unit}") for number in device_numbers(device).values()),
-                    Cell(format_range(device.energy_low_j, device.energy_high_j)),
+                    Cell(
+                        format_range(
+                            device.energy_low_j, device.energy_high_j, of_j=device.energy_j
+                        )
+                    ),
                     Cell(format_duration(device.sm_s), device.sm_s),
                     Cell(f"{device.residual_j:.2g} J"),
                 )

@@ -122,7 +122,7 @@ def _cells(row: Row) -> list[Text]:
         mark + format_mass(row.carbon_g),
         format_mass_range(row.carbon_low_g, row.carbon_high_g),
         mark + format_energy(row.energy_j),
-        format_range(row.energy_low_j, row.energy_high_j),
+        format_range(row.energy_low_j, row.energy_high_j, of_j=row.energy_j),
     )
     return [Text(clean(text)) for text in cells]
 

@@ -37,7 +37,7 @@ def saved_line(saved: Saved, carbon_g: float | None = None) -> str:
         return f"{nodes}: no earlier run folder here knows what {whose} once cost (--earlier DIR)"
     cost = saved.cost
     energy = format_energy_of(cost.energy_j, cost.method)
-    spread = format_range(cost.energy_low_j, cost.energy_high_j)
+    spread = format_range(cost.energy_low_j, cost.energy_high_j, of_j=cost.energy_j)
     known = f"{saved.n_known} of {nodes} known from {count(saved.n_runs, 'earlier run')}"
     mass = "" if carbon_g is None else f", {format_mass_of(carbon_g, cost.method)} as priced then"
     return f"the cache saved {energy} ({spread}, {cost.method}){mass}: {known}"
@@ -52,7 +52,7 @@ def waste_line(waste: Waste, total: Row) -> str:
     mass = "" if waste.carbon_g is None else f", {format_mass(waste.carbon_g)}"
     return (
         f"wasted: {format_energy(waste.energy_j)} "
-        f"({format_range(waste.energy_low_j, waste.energy_high_j)}){mass}, "
+        f"({format_range(waste.energy_low_j, waste.energy_high_j, of_j=waste.energy_j)}){mass}, "
         f"{format_share(waste.energy_j, total.energy_j)} of the nodes: {kinds}"
     )
 

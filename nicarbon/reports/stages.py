@@ -116,7 +116,7 @@ def share_line(found: Reasons) -> str:
     return (
         f"{line}; {percent(share)} ({percent(low)} to {percent(high)}) of the nodes' energy: "
         f"{format_energy_of(row.energy_j, row.method)} "
-        f"({format_range(row.energy_low_j, row.energy_high_j)})"
+        f"({format_range(row.energy_low_j, row.energy_high_j, of_j=row.energy_j)})"
     )
 
 

@@ -245,7 +245,7 @@ def _add_hosts(table: Table, name: str, hosts: Sequence[HostEnergy], sensors: st
     cells = (
         name,
         format_energy_of(energy_j if known else None, method),
-        format_range(low_j, high_j) if known else "n/a",
+        format_range(low_j, high_j, of_j=energy_j) if known else "n/a",
         "n/a" if share is None else f"{100 * share:.0f} %",
         format_duration(fsum(host.duration_s for host in hosts)),
         sensors,

@@ -67,7 +67,7 @@ def _cells(one: Outcome, is_priced: bool) -> list[str]:
     return [
         format_duration(one.makespan_s),
         format_energy(one.energy_j),
-        format_range(one.energy_low_j, one.energy_high_j),
+        format_range(one.energy_low_j, one.energy_high_j, of_j=one.energy_j),
         *([format_mass(one.carbon_g)] if is_priced else []),
     ]
 
