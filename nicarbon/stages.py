@@ -227,13 +227,17 @@ class StageRules:
     def rule_of(self, node: Node) -> Rule | None:
         """Return the first rule that fits a node, whatever stage the user gave it.
 
-        A class that no rule knows is read as a name, as its author chose it to tell what it does.
+        A class that no rule knows is read as a name, as its author chose it to tell what it does;
+        else the node's name is read as a function's, whatever the class.
         """
         rule = self._rules.first(node)
         if rule is not None and rule.keys.keys() != {"workflow"}:
             return rule
-        words = _class_in_words(node)
-        return (self._rules.first(Node(words, node.workflow)) if words else None) or rule
+        for name in (_class_in_words(node), node.own_name):
+            named = self._rules.first(Node(name, node.workflow)) if name else None
+            if named is not None and named.keys.keys() != {"workflow"}:
+                return named
+        return rule
 
     def hint_of(self, node: Node) -> Rule | None:
         """Return the first hint that fits a node."""

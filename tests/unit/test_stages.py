@@ -13,6 +13,12 @@ _spec = importlib.util.spec_from_file_location(
 table = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(table)
 
+_spec = importlib.util.spec_from_file_location(
+    "benchmark_stages", Path(__file__).parents[2] / "benchmarks" / "stages.py"
+)
+benchmark = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(benchmark)
+
 FUNCTION = "nipype.interfaces.utility.wrappers.Function"
 MATHS = "nipype.interfaces.fsl.maths.MathsCommand"
 BET = "nipype.interfaces.fsl.preprocess.BET"
@@ -27,6 +33,11 @@ FLIRT = "nipype.interfaces.fsl.preprocess.FLIRT"
 @pytest.fixture(scope="module")
 def rules():
     return StageRules.load()
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    return [row for row in benchmark.labelled() if row.computes]
 
 
 def graph_of(edges, **interfaces):
@@ -191,3 +202,21 @@ class TestWords:
     def test_a_class_that_does_whatever_it_is_given_is_no_name(self, rules):
         node = Node("wf.step", "wf", FUNCTION)
         assert rules.classify(Graph("", "", (node,), ())) == {node.name: "unclassified"}
+
+
+class TestLabelled:
+    """Nodes of 19 pipelines; see tests/data/README.rst for who labelled them, and how."""
+
+    def test_95_of_100_nodes_have_a_stage_that_their_label_accepts(self, nodes):
+        differ = [row for row in nodes if not row.agrees]
+        assert len(nodes) > 1100
+        assert len(differ) / len(nodes) <= 0.05, differ
+
+    def test_few_are_unclassified(self, nodes):
+        assert sum(row.found == "unclassified" for row in nodes) / len(nodes) <= 0.02
+
+    def test_labels_are_of_the_vocabulary(self, rules, nodes):
+        assert {stage for row in nodes for stage in row.accepted} <= set(rules.definitions)
+
+    def test_most_stages_are_among_the_labels(self, rules, nodes):
+        assert len({row.accepted[0] for row in nodes}) >= len(rules.definitions) - 2
