@@ -5,6 +5,9 @@ The truth is the kernel's own count of each process (wait4). Programs take 5 to 
 their names have unequal parts; one after the other, then three at a time. What is wrong is the
 total-variation distance: the part of the node's CPU time that is with another name than its own.
 It has to stay below 5 % or 1.5 x 0.75/sqrt(looks), whichever is more, and below what is stated.
+
+By looks first, then as the kernel tells (``--programs exact``), of executables and of scripts that
+one interpreter runs: the kernel does not tell their names.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,16 +30,22 @@ NAMES = {"register": 8, "label": 5, "sphere": 4, "stats": 2, "convert": 1}
 LOOP = "i=0\nwhile [ $i -lt $1 ]; do i=$((i+1)); done\n"
 LEAST, SPREAD = 0.05, 1.5 * 0.75
 BUDGET = 0.005
+# How programs are told apart, and what they are.
+WAYS = {"seen": ("scripts",), "exact": ("executables", "scripts")}
 
 
-def node(folder: str, n: int, at_once: int) -> None:
+def node(folder: str, n: int, at_once: int, kind: str) -> None:
     """Be the node: run the programs; leave the kernel's count of each name in a file."""
+    shell = os.path.realpath("/bin/sh")
+    ending = ".sh" if kind == "scripts" else ""
     for name in NAMES:
         (Path(folder) / f"{name}.sh").write_text(LOOP)
+        shutil.copy(shell, f"{folder}/{name}")
 
     def start(name: str, loops: int) -> int:
-        words = ["sh", f"{folder}/{name}.sh", str(loops)]
-        return os.posix_spawn("/bin/sh", words, os.environ)
+        binary = shell if kind == "scripts" else f"{folder}/{name}"
+        words = ["sh" if kind == "scripts" else binary, f"{folder}/{name}.sh", str(loops)]
+        return os.posix_spawn(binary, words, os.environ)
 
     truth = dict.fromkeys(NAMES, 0.0)
     running: dict[int, str] = {}
@@ -56,12 +66,12 @@ def node(folder: str, n: int, at_once: int) -> None:
     while running:
         wait()
     own = resource.getrusage(resource.RUSAGE_SELF)
-    found = {f"{name}.sh": cpu_s for name, cpu_s in truth.items()}
+    found = {f"{name}{ending}": cpu_s for name, cpu_s in truth.items()}
     found[Path(__file__).name] = own.ru_utime + own.ru_stime
     (Path(folder) / "truth.json").write_text(json.dumps(found))
 
 
-def measure(n: int, at_once: int) -> dict[str, float]:
+def measure(n: int, at_once: int, how: str = "seen", kind: str = "scripts") -> dict[str, float]:
     """Meter the node as any command; return what is wrong, what is stated, what it cost."""
     from nicarbon.run import Run
 
@@ -69,9 +79,10 @@ def measure(n: int, at_once: int) -> dict[str, float]:
         run_dir = f"{folder}/run"
         # The interpreter itself: a launcher on PATH would be one more program.
         mine = [os.path.realpath(sys.executable), "-S", os.path.abspath(__file__)]
-        command = [*mine, "--node", folder, str(n), str(at_once)]
+        command = [*mine, "--node", folder, str(n), str(at_once), kind]
+        options = ["-o", run_dir, "--programs", how]
         subprocess.run(
-            [sys.executable, "-m", "nicarbon", "run", "-o", run_dir, "--", *command],
+            [sys.executable, "-m", "nicarbon", "run", *options, "--", *command],
             check=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -104,23 +115,26 @@ def main() -> int:
     parser.add_argument("--at-once", type=int, nargs="+", default=[1, 3])
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--json", action="store_true", help="one object a trial, and no words")
-    parser.add_argument("--node", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--how", choices=WAYS, nargs="+", default=list(WAYS))
+    parser.add_argument("--kind", choices=WAYS["exact"], nargs="+", default=WAYS["exact"])
+    parser.add_argument("--node", nargs=4, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.node:
-        node(args.node[0], int(args.node[1]), int(args.node[2]))
+        node(args.node[0], int(args.node[1]), int(args.node[2]), args.node[3])
         return 0
     if not args.json:
         print(machine.describe())
     kept = True
-    for at_once in args.at_once:
-        for _ in range(args.repeat):
-            found = measure(args.programs, at_once)
+    ways = [(way, kind) for way in args.how for kind in WAYS[way] if kind in args.kind]
+    for how, kind in ways:
+        for at_once in [at_once for at_once in args.at_once for _ in range(args.repeat)]:
+            found = measure(args.programs, at_once, how, kind)
             kept = kept and found["wrong"] <= min(found["limit"], found["stated"])
             if args.json:
-                print(json.dumps(found))
+                print(json.dumps({"how": how, "kind": kind, **found}))
                 continue
             print(
-                f"{args.programs} programs of {len(NAMES)} names, {at_once} at once: "
+                f"{how}, {kind}: {args.programs} of {len(NAMES)} names, {at_once} at once: "
                 f"{found['wrong']:.1%} with a wrong name (stated: at most {found['stated']:.1%}; "
                 f"limit {found['limit']:.1%} by {found['looks']:.0f} looks); the sampler took "
                 f"{found['meter_cores']:.2%} of a core (budget {BUDGET:.1%})"

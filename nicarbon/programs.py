@@ -36,12 +36,16 @@ class Told(msgspec.Struct, frozen=True):
         Nodes that ran, and in which no program was seen at work.
     not_seen_j : float
         Their energy.
+    traced : float
+        The part of the energy of what was divided that was used while the kernel told of each
+        process.
     """
 
     n: int
     error: float | None
     n_not_seen: int
     not_seen_j: float
+    traced: float = 0.0
 
 
 def by_program(spans: Iterable[SpanEnergy]) -> list[SpanEnergy]:
@@ -228,4 +232,5 @@ def told(spans: Iterable[SpanEnergy]) -> Told | None:
         error=wrong / whole if whole else None,
         n_not_seen=len({span.node for span in unseen} - {span.node for span, _ in divided}),
         not_seen_j=fsum(span.energy_j or 0.0 for span in unseen),
+        traced=fsum(weight * split.traced for weight, split in weights) / whole if whole else 0.0,
     )

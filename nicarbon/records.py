@@ -455,6 +455,41 @@ class Host(msgspec.Struct, frozen=True, tag="host", tag_field="kind"):
     schema_version: str = SCHEMA_VERSION
 
 
+class Interpreted(msgspec.Struct, frozen=True):
+    """What the processes of one interpreter used whose scripts the kernel does not tell.
+
+    Attributes
+    ----------
+    cpu_s : float
+        CPU seconds of those that no look met.
+    met : dict
+        By the script's name, how many looks met and that ended before they could be sure to be
+        met; the CPU seconds of others like them that these stand for; and the sum of the squares,
+        as some stand for many and some for few.
+    """
+
+    cpu_s: float
+    met: dict[str, tuple[int, float, float]] = {}
+
+
+class Traced(msgspec.Struct, frozen=True):
+    """What the kernel told of the processes in a node's tree since the sample before.
+
+    Attributes
+    ----------
+    programs : dict
+        CPU seconds by the program's name.
+    unnamed : dict
+        What interpreters used for scripts that are not known by name, by the interpreter.
+    n_lost : int
+        Records that the kernel had no room for, of this and of all other nodes together.
+    """
+
+    programs: dict[str, float] = {}
+    unnamed: dict[str, Interpreted] = {}
+    n_lost: int = 0
+
+
 class Sightings(msgspec.Struct, frozen=True):
     """Which programs were seen at work in a node's process tree since the sample before.
 
@@ -472,12 +507,16 @@ class Sightings(msgspec.Struct, frozen=True):
     arguments : dict
         By the program's name, command lines that were not seen before; absent unless the user
         asked for them, as they name subjects.
+    traced : Traced or None
+        Where the user asked for exact programs, those of which the kernel told: they are not in
+        `programs` then.
     """
 
     n: int
     programs: dict[str, tuple[int, float, float]]
     sides: dict[str, float] = {}
     arguments: dict[str, tuple[str, ...]] = {}
+    traced: Traced | None = None
 
 
 class Marker(msgspec.Struct, frozen=True):

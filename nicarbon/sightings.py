@@ -3,7 +3,8 @@
 
 A program's processes that were there at two looks are counted by their own clocks. What is left
 of the node's CPU time went into processes that came and went; it is divided by how often each
-program was met.
+program was met. Where the kernel told of each process, only what scripts used that no look named
+is divided so.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from math import fsum, pi, sqrt
 
 import msgspec
 
-from nicarbon.records import SampleFile, Sightings
+from nicarbon.records import Interpreted, SampleFile, Sightings, Traced
 from nicarbon.units import NS_PER_S
 
 # The part of what was told apart by looks that goes to a wrong name has, by the multinomial
@@ -23,6 +24,8 @@ from nicarbon.units import NS_PER_S
 # simulated draws of 2 to 20 programs; what is left is for looks that do not weigh the same.
 _SPREAD = 0.75
 _MEAN_DEVIATION = sqrt(2 / pi)  # of a normal distribution, in standard deviations
+# So much the kernel's two accounts of short programs differ: see benchmarks/programs.py.
+_ACCOUNTS_DIFFER = 0.005
 # Shares within a stretch of time are a ratio, which few looks would bias where looks divide more
 # than a small part of it.
 _LOOKS = 10
@@ -40,11 +43,14 @@ class Stretch(msgspec.Struct, frozen=True):
         Looks that met a process for the first time.
     programs : dict
         As in `nicarbon.records.Sightings`.
+    traced : bool
+        Whether the kernel told of its processes.
     """
 
     last_ns: int
     n: int
     programs: Mapping[str, tuple[int, float, float]]
+    traced: bool = False
 
 
 class Program(msgspec.Struct, frozen=True):
@@ -84,11 +90,18 @@ class Split(msgspec.Struct, frozen=True):
     sampled : float
         The part of the energy that was divided by how often a program was met; the rest was
         counted by clocks.
+    traced : float
+        The part of the energy that was used while the kernel told of each process.
+    lost : float
+        By which part of the CPU time what it told differs from what was used: by processes that
+        are kept from it, that had no room in its records, or that were ending.
     """
 
     programs: tuple[Program, ...]
     n: int
     sampled: float
+    traced: float = 0.0
+    lost: float = 0.0
 
     @property
     def error(self) -> float:
@@ -97,10 +110,10 @@ class Split(msgspec.Struct, frozen=True):
         It falls with the square root of the looks, and grows with the number of programs.
         """
         if not self.n:
-            return 0.0
+            return min(self.lost, 1.0)
         # What one program has too much another has too little: each error is there twice.
         mean = fsum(self.sigma(program.n) for program in self.programs) * _MEAN_DEVIATION / 2
-        return min(mean + self.sampled * _SPREAD / sqrt(self.n), 1.0)
+        return min(mean + self.sampled * _SPREAD / sqrt(self.n) + self.lost, 1.0)
 
     def sigma(self, n: int) -> float:
         """Return one standard deviation of the share of programs that were met at `n` looks.
@@ -141,11 +154,80 @@ def by_span(sample_files: Iterable[SampleFile]) -> dict[str, list[tuple[int, int
             for span, seen in sample.sightings.items():
                 of_file.setdefault(span, []).append((before_ns, sample.t_monotonic_ns, seen))
             before_ns = sample.t_monotonic_ns
-        for span, found in of_file.items():
+        for span, seen_of_span in of_file.items():
+            found = _named(seen_of_span)
             saw_s = fsum(_seen_s(seen.programs) for _, _, seen in found)
             if saw_s > best.get(span, (0.0, []))[0]:
                 best[span] = saw_s, found
     return {span: found for span, (_, found) in best.items()}
+
+
+def _named(
+    found: list[tuple[int, int, Sightings]],
+) -> list[tuple[int, int, Sightings]]:
+    """Add what the kernel told to what looks saw; what it can't name is divided by looks."""
+    told = [seen.traced for _, _, seen in found if seen.traced is not None]
+    if not told:
+        return found
+    whole = _together(traced.unnamed for traced in told)
+    return [
+        (
+            first_ns,
+            last_ns,
+            seen if seen.traced is None else _with_traced(seen, seen.traced, whole),
+        )
+        for first_ns, last_ns, seen in found
+    ]
+
+
+def _with_traced(seen: Sightings, traced: Traced, whole: Mapping[str, Interpreted]) -> Sightings:
+    """Return what was seen and what the kernel told in one; `whole` is that of all the node."""
+    n = seen.n
+    more = [(name, (0, 0.0, cpu_s)) for name, cpu_s in traced.programs.items()]
+    for comm, here in traced.unnamed.items():
+        n_here = sum(n_met for n_met, _, _ in here.met.values())
+        n += round(n_here * _worth(whole[comm]))
+        parts = _scripts(here if n_here >= _LOOKS else whole[comm])
+        if not parts:  # No look met any: all that is known is the interpreter.
+            more.append((comm, (0, 0.0, here.cpu_s)))
+        for name in dict.fromkeys([*parts, *here.met]):
+            n_met = round(here.met[name][0] * _worth(whole[comm])) if name in here.met else 0
+            more.append((name, (n_met, parts.get(name, 0.0) * here.cpu_s, 0.0)))
+    programs = dict(seen.programs)
+    for name, (n_met, met_s, counted_s) in more:
+        had = programs.get(name, (0, 0.0, 0.0))
+        programs[name] = had[0] + n_met, had[1] + met_s, had[2] + counted_s
+    # Where looks met processes of which the kernel did not tell, what it told is not all.
+    of_each = None if any(met_s > 0 for _, met_s, _ in seen.programs.values()) else traced
+    return msgspec.structs.replace(seen, n=n, programs=programs, traced=of_each)
+
+
+def _together(found: Iterable[Mapping[str, Interpreted]]) -> dict[str, Interpreted]:
+    """Add up what is known of interpreters."""
+    whole: dict[str, Interpreted] = {}
+    for of_time in found:
+        for comm, more in of_time.items():
+            had = whole.get(comm, Interpreted(0.0))
+            met = dict(had.met)
+            for name, (n, others_s, squares) in more.met.items():
+                of_name = met.get(name, (0, 0.0, 0.0))
+                met[name] = of_name[0] + n, of_name[1] + others_s, of_name[2] + squares
+            whole[comm] = Interpreted(had.cpu_s + more.cpu_s, met)
+    return whole
+
+
+def _scripts(found: Interpreted) -> dict[str, float]:
+    """Return each script's part of what the processes that no look met used."""
+    whole_s = fsum(others_s for _, others_s, _ in found.met.values())
+    return {name: part_s / whole_s for name, (_, part_s, _) in found.met.items() if part_s > 0}
+
+
+def _worth(found: Interpreted) -> float:
+    """Return how many looks of equal weight a look is worth, as theirs differ (Kish)."""
+    n = sum(n_met for n_met, _, _ in found.met.values())
+    squares = fsum(of_name for _, _, of_name in found.met.values())
+    whole_s = fsum(others_s for _, others_s, _ in found.met.values())
+    return whole_s**2 / (squares * n) if squares > 0 else 1.0
 
 
 def _seen_s(programs: Mapping[str, tuple[int, float, float]]) -> float:
@@ -167,7 +249,7 @@ def _joined(found: Sequence[tuple[int, int, Sightings]]) -> list[Stretch]:
     """Join samples until each stretch has looks enough to divide its CPU time."""
     joined: list[Stretch] = []
     for _, t_ns, seen in found:
-        here = Stretch(t_ns, seen.n, seen.programs)
+        here = Stretch(t_ns, seen.n, seen.programs, seen.traced is not None)
         if joined and _is_thin(joined[-1]):
             joined[-1] = _both(joined[-1], here)
         else:
@@ -189,7 +271,8 @@ def _both(first: Stretch, second: Stretch) -> Stretch:
     for name, seen in second.programs.items():
         n, met_s, counted_s = programs.get(name, (0, 0.0, 0.0))
         programs[name] = (n + seen[0], met_s + seen[1], counted_s + seen[2])
-    return Stretch(second.last_ns, first.n + second.n, programs)
+    traced = first.traced and second.traced
+    return Stretch(second.last_ns, first.n + second.n, programs, traced)
 
 
 def edges(parts: Sequence[Stretch], first_ns: int, last_ns: int) -> list[int]:
@@ -244,7 +327,9 @@ def divide(
     shares: dict[str, list[tuple[int, float]]] = {}
     sampled = []
     for i in told:
-        of_part, left = _shares(parts[i].programs, cpu_s[i])
+        # Where the kernel told of each process the parts are those that it told.
+        known_s = _seen_s(parts[i].programs) if parts[i].traced else cpu_s[i]
+        of_part, left = _shares(parts[i].programs, known_s)
         sampled.append(weights[i] * left)
         for name, share in of_part.items():
             shares.setdefault(name, []).append((i, share))
@@ -259,7 +344,21 @@ def divide(
         for name, of_program in shares.items()
     ]
     programs.sort(key=lambda program: (-program.energy_share, program.name))
-    return Split(tuple(programs), sum(part.n for part in parts), fsum(sampled) / whole)
+    traced = [i for i in told if parts[i].traced]
+    return Split(
+        tuple(programs),
+        sum(part.n for part in parts),
+        fsum(sampled) / whole,
+        fsum(weights[i] for i in traced) / whole,
+        _lost_s([parts[i] for i in traced], [cpu_s[i] for i in traced]) / whole_s,
+    )
+
+
+def _lost_s(parts: Sequence[Stretch], cpu_s: Sequence[float]) -> float:
+    """Return by how many CPU seconds what the kernel told and what was used differ."""
+    used_s = fsum(cpu_s)
+    differ_s = abs(used_s - fsum(_seen_s(part.programs) for part in parts))
+    return max(differ_s, _ACCOUNTS_DIFFER * used_s)
 
 
 def _shares(

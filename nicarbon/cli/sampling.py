@@ -58,6 +58,13 @@ def add_rules(parser: argparse.ArgumentParser) -> None:
         "nicarbon import; recon-all and FastSurfer need none",
     )
     parser.add_argument(
+        "--programs",
+        choices=("seen", "exact"),
+        default="seen",
+        help="how the programs inside nodes are told apart: by looks at the process tree, or "
+        "exactly, by what the kernel tells of each (where perf_event_paranoid is 2 or less)",
+    )
+    parser.add_argument(
         "--keep-arguments",
         action="store_true",
         help="keep the command lines of programs inside nodes, too: they name subjects and files, "
@@ -89,6 +96,8 @@ def options(args: argparse.Namespace) -> list[str]:
 
         rules = [as_text(read_rule(Path(path))) for path in args.rule]
         found += ["--rules", json.dumps(rules)]
+    if getattr(args, "programs", "seen") == "exact":
+        found += ["--programs", "exact"]
     if getattr(args, "keep_arguments", False):
         found += ["--keep-arguments", "yes"]
     if args.progress != "none":

@@ -43,12 +43,20 @@ class Ends:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
-    def wait(self, timeout_s: float) -> str | None:
-        """Wait; return why to stop, or None when the time is up."""
+    def wait(self, timeout_s: float, also: int | None = None) -> str | None:
+        """Wait; return why to stop, or None when the time is up.
+
+        Parameters
+        ----------
+        timeout_s : float
+            Seconds.
+        also : int, optional
+            A file descriptor: waiting ends as well when it is readable.
+        """
         until = time.monotonic() + timeout_s
         while True:
             left_s = max(until - time.monotonic(), 0.0)
-            watched = [self._wake]
+            watched = [self._wake] if also is None else [self._wake, also]
             if self._pidfd is None:
                 left_s = min(left_s, _LOOK_AT_DRIVER_S)
             else:
@@ -58,7 +66,7 @@ class Ends:
                 return "stopped"
             if self._pidfd in ready or (self._pidfd is None and self._driver_ended()):
                 return "driver ended"
-            if time.monotonic() >= until:
+            if time.monotonic() >= until or also in ready:
                 return None
 
     def _driver_ended(self) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import platform
 import struct
@@ -27,6 +28,18 @@ _COUNT = struct.Struct("=Q")
 # The same layout for any counter: type, size and config, all else 0. The energy counters refuse
 # the flags that exclude a mode, and sampling.
 _COUNTER = struct.Struct("=IIQQQQQIIQ")
+
+# An event that counts nothing and only says what tasks do: PERF_COUNT_SW_DUMMY, version 3 of the
+# structure (96 bytes). Of each record who and when, and the event's id (PERF_SAMPLE_TID, TIME,
+# ID); reading gives the id (PERF_FORMAT_ID). Flags: inherit (1), exclude_kernel (5), exclude_hv
+# (6), comm (9), task (13), sample_id_all (18), comm_exec (24), use_clockid (25: CLOCK_MONOTONIC),
+# context_switch (26, Linux 4.3).
+_RECORDS = struct.Struct("=IIQQQQQ44xi")
+_TOLD = 1 << 1 | 1 << 2 | 1 << 6
+_RECORD_FLAGS = sum(1 << bit for bit in (1, 5, 6, 9, 13, 18, 24, 25, 26))
+_DISABLED, _INHERIT = 1 << 0, 1 << 1
+# PERF_EVENT_IOC_SET_OUTPUT is _IO('$', 5), which PowerPC encodes in its own way.
+_SET_OUTPUT = 0x2405 | (1 << 29 if platform.machine().startswith("ppc") else 0)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _buffer = ctypes.create_string_buffer(_ATTRIBUTES, len(_ATTRIBUTES))
@@ -96,6 +109,60 @@ def read_counter(fd: int) -> int | None:
         return None
     # Nothing is there to be read once the kernel has given the counter up.
     return int.from_bytes(data, sys.byteorder) if len(data) == 8 else None
+
+
+def open_task_records(cpu: int, inherit: bool) -> int:
+    """Open an event that tells of the calling thread what it does on one CPU.
+
+    That is: when it runs and stops running, starts a task or another program, and ends.
+
+    Parameters
+    ----------
+    cpu : int
+        The CPU; the kernel keeps records of inherited events by CPU.
+    inherit : bool
+        Whether it tells the same of all that the thread starts from now on; one that does not
+        tells nothing, and is only mapped for others to write into.
+
+    Returns
+    -------
+    int
+        A file descriptor, to be mapped (see `nicarbon.meter.switches`) or given to
+        `tell_into`.
+
+    Raises
+    ------
+    OSError
+        If the kernel refuses.
+    """
+    if _SYSCALL is None:
+        raise OSError(errno.ENOSYS, f"no system call number is known for {platform.machine()}")
+    flags = _RECORD_FLAGS if inherit else _RECORD_FLAGS & ~_INHERIT | _DISABLED
+    size, dummy, monotonic = _RECORDS.size, 9, 1
+    packed = _RECORDS.pack(1, size, dummy, 0, _TOLD, 1 << 2, flags, monotonic)
+    attributes = ctypes.create_string_buffer(packed, size)
+    fd: int = _libc.syscall(_SYSCALL, attributes, 0, cpu, -1, _FD_CLOEXEC)
+    if fd < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return fd
+
+
+def tell_into(fd: int, mapped_fd: int) -> int:
+    """Let an event of `open_task_records` write where another of the same CPU is mapped.
+
+    Returns
+    -------
+    int
+        The event's id, which stands in its records.
+
+    Raises
+    ------
+    OSError
+        If the kernel refuses.
+    """
+    fcntl.ioctl(fd, _SET_OUTPUT, mapped_fd)
+    return int.from_bytes(os.read(fd, 16)[8:], sys.byteorder)
 
 
 def refusal() -> str | None:

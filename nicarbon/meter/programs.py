@@ -79,7 +79,7 @@ class Programs:
             return known.name
         name = self._found(stat, root)
         if name is None:  # It is ending: all that is left is the kernel's name.
-            return known.name if known is not None else self._whole(stat.comm)
+            return known.name if known is not None else self.whole(stat.comm)
         sure = known is not None and known.name == name
         self._known[key] = _Known(stat.comm, name, sure, now_s, self._side, self._line)
         return name
@@ -117,8 +117,8 @@ class Programs:
         exe = None if words[0] and plain(words[0]) else self._exe(stat.pid)
         return name_of(words[:-1] or words, exe, stat.comm)
 
-    def _whole(self, comm: str) -> str | None:
-        """Return the program of a short name, which the kernel cuts."""
+    def whole(self, comm: str) -> str | None:
+        """Return the program of a short name, which the kernel cuts; None for an interpreter."""
         if interpreter(comm) is not None:
             return None
         if len(comm) >= KERNEL_CUT:

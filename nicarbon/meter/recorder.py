@@ -23,6 +23,8 @@ from nicarbon.meter.processes import ProcFS
 from nicarbon.meter.writer import Writer
 
 _UNSEEN = "the CPU time of its container is not seen"
+# An engine that gives each node a new thread is not to hand over each of them.
+_MOST_TOLD = 64
 
 
 class RunContext(NamedTuple):
@@ -94,6 +96,8 @@ class Meter:
         self._lock = threading.RLock()
         self._open: dict[str, Span] = {}
         self._clocks = TaskClocks()
+        # Threads of which the sampler is told by the kernel, where the user asked for that.
+        self._told: set[int] | None = set() if "--programs" in context.sampler_args else None
         self._was_subreaper = subreaper.get()
         self._session = os.getsid(0)
         # Children from before the first node may have been born into another session.
@@ -120,6 +124,8 @@ class Meter:
             Where the CPU time of the container is read that it runs in, and that is not below
             this process: a folder of `nicarbon.meter.containers`; empty where it is not read.
         """
+        if self._told is not None:
+            self._tell(self._told)
         with self._lock:
             if not self._open:
                 subreaper.switch(True)
@@ -251,6 +257,15 @@ class Meter:
     def census(self) -> Census:
         """Count this process's tree now."""
         return take(self.proc, self.context.sampler_pid, self._runs_nodes)
+
+    def _tell(self, told: set[int]) -> None:
+        """Let the kernel tell the sampler what this thread starts, from its first node on."""
+        thread, sampler_pid = threading.get_native_id(), self.context.sampler_pid
+        if thread not in told and len(told) < _MOST_TOLD and sampler_pid is not None:
+            from nicarbon.meter import handover  # Of use only to those who asked.
+
+            told.add(thread)
+            handover.offer(sampler_pid, self.proc.pid_namespace())
 
     def _leave_orphans(self) -> None:
         """Adopt orphans no longer, unless a node runs."""

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from nicarbon.meter import host, profile, sensors
 from nicarbon.meter.ends import Ends
 from nicarbon.meter.markers import Markers
+from nicarbon.meter.node_file import Worked
 from nicarbon.meter.processes import ProcFS, Seen
+from nicarbon.meter.programs import Programs
 from nicarbon.meter.rule_logs import Rule
 from nicarbon.meter.sensors import contract
 from nicarbon.meter.sightings import Sightings
@@ -26,6 +28,7 @@ from nicarbon.meter.watch import NodeWatch
 from nicarbon.meter.writer import Writer
 
 if TYPE_CHECKING:
+    from nicarbon.meter.exact import ExactPrograms
     from nicarbon.meter.gpu_use import GpuUse
 
 # Accuracy doesn't depend on the interval: counters are cumulative and CPU times exact. The first
@@ -37,6 +40,8 @@ _FIRST_MINUTES_S = 300.0
 _CONSISTENT_NS = 5_000_000
 _TRIES = 3
 _PROGRESS_S = 1.0
+# How often what the kernel tells is read, where it is asked: see `nicarbon.meter.switches`.
+_DRAIN_S = 0.2
 _NS_PER_S = 1_000_000_000
 
 
@@ -92,6 +97,8 @@ class Sampler:
         Rules for the logs of pipelines: see `nicarbon.meter.rule_logs`.
     keep_arguments : bool, optional
         Whether the command lines of programs inside nodes are written down.
+    exact : bool, optional
+        Whether the kernel is asked which programs run inside nodes, and when.
     """
 
     def __init__(
@@ -108,6 +115,7 @@ class Sampler:
         sensor_path: Sequence[str] = (),
         rules: Sequence[dict[str, str]] = (),
         keep_arguments: bool = False,
+        exact: bool = False,
     ) -> None:
         self.procfs = ProcFS(proc_root or root)
         self.run_dir = run_dir
@@ -127,11 +135,14 @@ class Sampler:
         self._markers = Markers(
             self.procfs, self.clock.monotonic_ns, self.say, [Rule(rule) for rule in rules]
         )
+        programs = Programs(self.procfs, keep_arguments=keep_arguments)
+        self.exact: ExactPrograms | None = None
+        if exact:
+            from nicarbon.meter.exact import ExactPrograms
+
+            self.exact = ExactPrograms(self.procfs, programs.whole, self.clock.monotonic_ns)
         self._sightings = Sightings(
-            self.procfs,
-            self.clock.monotonic_ns,
-            self._markers,
-            keep_arguments=keep_arguments,
+            self.procfs, self.clock.monotonic_ns, self._markers, programs, self.exact
         )
 
     def open(self) -> None:
@@ -146,6 +157,8 @@ class Sampler:
         if served is None and self._driver_pid is not None:
             served = self.procfs.key(self._driver_pid)
         self.watch = NodeWatch(self.run_dir, self.procfs, self._pid, served)
+        if self.exact is not None:
+            self._open_exact(self.exact)
         self._devices = [s for s in self.sensors if sensors.is_of_devices(s)]
         cards = [card for s in self._devices for card in getattr(s, "cards", ())]
         self._gpu_use: GpuUse | None = None
@@ -199,6 +212,7 @@ class Sampler:
             record["sigchld_ignored"] = look.sigchld_ignored
         if look.memory_bytes:
             record["memory_bytes"] = look.memory_bytes
+        self.drain()
         sightings = self._sightings.take()
         if sightings:
             record["sightings"] = sightings
@@ -224,12 +238,41 @@ class Sampler:
             self.watch.follow()
             self._look_at_gpus(self._gpu_use)
         before_s = time.thread_time()
+        self.drain()
         self.watch.follow()
         trees = self.watch.trees()
         self._sightings.look(trees)
         if self._markers.found():
             self.sample()
         return self._sightings.wait_s(trees, time.thread_time() - before_s)
+
+    def drain(self) -> float:
+        """Read what the kernel told of programs; return the seconds until the next time."""
+        if self.exact is None:
+            return float("inf")
+        try:
+            self.exact.accept()
+        except (OSError, ValueError, TypeError) as error:
+            self.say(f"a process does not tell its programs: {error}")
+        try:
+            self.exact.drain(self._executions)
+        except Exception as error:
+            self.exact.close()
+            self.say(f"programs are told apart by looks from here on: {error!r}")
+        return _DRAIN_S
+
+    def _executions(self, pid: int, now_ns: int) -> list[Worked]:
+        self.watch.follow()
+        return self.watch.executions(pid, now_ns)
+
+    def _open_exact(self, exact: ExactPrograms) -> None:
+        try:
+            exact.open(self._pid)
+        except OSError as error:
+            self.say(
+                f"the kernel does not tell which programs run ({error.strerror}; see "
+                "/proc/sys/kernel/perf_event_paranoid): they are told apart by looks"
+            )
 
     def close(self, reason: str) -> None:
         """Write the last line, which says why sampling ends; takes no sample."""
@@ -238,6 +281,8 @@ class Sampler:
         )
         self._writer.close()
         self.watch.close()
+        if self.exact is not None:
+            self.exact.close()
         self.procfs.close()
         for sensor in self.sensors:
             sensor.close()
@@ -338,15 +383,20 @@ def _run(sampler: Sampler, ends: Ends, progress_mode: str | None) -> None:
     with contextlib.suppress(OSError):
         os.write(1, b"ready %d\n" % os.getpid())
     reason = None
-    due_s = sight_s = time.monotonic()
+    due_s = sight_s = drain_s = time.monotonic()
     while reason is None:
         now_s = time.monotonic()
         interval_s = sampler.interval_s()
         if now_s >= due_s:
             # On a grid of the shared clock, so that several samplers of one host agree.
             due_s = (now_s // interval_s + 1) * interval_s
-        wait_s = min(due_s, sight_s) - now_s
-        reason = ends.wait(wait_s if progress is None else min(wait_s, _PROGRESS_S))
+        if now_s >= drain_s:
+            drain_s = now_s + sampler.drain()
+        wait_s = min(due_s, sight_s, drain_s) - now_s
+        asked = sampler.exact.fileno() if sampler.exact is not None else None
+        reason = ends.wait(wait_s if progress is None else min(wait_s, _PROGRESS_S), asked)
+        if asked is not None:
+            sampler.drain()
         now_s = time.monotonic()
         if reason is not None:
             sampler.sight()  # What marked a step at the very end.
@@ -376,7 +426,7 @@ def main(argv: list[str]) -> int:
     argv : list of str
         ``RUN_DIR --driver-pid PID [--interval S] [--host-root DIR] [--replay FILE]
         [--progress lines|tty] [--driver-key KEY] [--rules JSON]
-        [--keep-arguments yes] [--sensor-path DIR:DIR]``, as
+        [--keep-arguments yes] [--programs exact] [--sensor-path DIR:DIR]``, as
         `nicarbon.meter.session` gives them.
     """
     options = _options(argv)
@@ -396,6 +446,7 @@ def main(argv: list[str]) -> int:
         sensor_path=[part for part in options.get("--sensor-path", "").split(os.pathsep) if part],
         rules=json.loads(options.get("--rules", "[]")),
         keep_arguments="--keep-arguments" in options,
+        exact=options.get("--programs") == "exact",
     )
     try:
         _run(sampler, Ends(driver_pid), options.get("--progress"))

@@ -13,12 +13,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nicarbon.meter.markers import Markers
 from nicarbon.meter.processes import ProcFS
 from nicarbon.meter.procstat import Stat, parse_stat, read_file
 from nicarbon.meter.programs import Key, Programs
+
+if TYPE_CHECKING:
+    from nicarbon.meter.exact import ExactPrograms
 
 # 600 looks in a node's first minute tell its programs apart to about 3 %; at one a second an hour
 # has 3,600. Programs that live but shortly need more than those that are counted by their clocks.
@@ -121,8 +124,10 @@ class Sightings:
         The time.
     markers : Markers, optional
         Is shown the processes of each tree that is looked at.
-    keep_arguments : bool, optional
-        Whether the command lines of programs are written down, too.
+    programs : Programs, optional
+        What names processes.
+    exact : ExactPrograms, optional
+        Where the kernel tells of processes: these are counted by what it tells.
     """
 
     def __init__(
@@ -130,15 +135,16 @@ class Sightings:
         procfs: ProcFS,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
         markers: Markers | None = None,
-        *,
-        keep_arguments: bool = False,
+        programs: Programs | None = None,
+        exact: ExactPrograms | None = None,
     ) -> None:
         self._procfs = procfs
         # Command lines that were written down already, by span: each is kept once.
         self._lines: dict[str, set[str]] = {}
         self._markers = markers
         self._monotonic_ns = monotonic_ns
-        self._programs = Programs(procfs, keep_arguments=keep_arguments)
+        self._programs = programs or Programs(procfs)
+        self._exact = exact
         self._last: dict[int, _Last] = {}
         self._sums: dict[str, _Sum] = {}
         self._busy_ns = monotonic_ns()
@@ -181,7 +187,13 @@ class Sightings:
     def take(self) -> dict[str, Any]:
         """Return what was found since the last call, as ``sightings`` of a sample record."""
         sums, self._sums = self._sums, {}
-        return {span: found.record() for span, found in sums.items() if found.programs}
+        taken = {span: found.record() for span, found in sums.items() if found.programs}
+        for span, traced in (self._exact.take() if self._exact is not None else {}).items():
+            nothing = {"n": 0, "programs": {}}
+            taken.setdefault(span, sums[span].record() if span in sums else nothing)["traced"] = (
+                traced
+            )
+        return taken
 
     def _look_at(self, tree: Tree, last: _Last | None) -> None:
         root = tree.pid, tree.starttime
@@ -204,15 +216,16 @@ class Sightings:
                 parts = [0.0, max(cpu_s - before.cpu_s[key], 0.0)]
             else:
                 parts = [gap_s * self._running(stat), 0.0]
+            if self._is_told(tree, stat, gap_s):
+                self._add_side(sides, key, sum(parts))
+                continue
             name = self._programs.name(stat, root) if any(parts) else None
             if name is not None:
                 self._met = self._met or (parts[0] > 0 and last is not None)
                 found = look.setdefault(name, [0.0, 0.0])
                 found[0] += parts[0]
                 found[1] += parts[1]
-                side = self._programs.side(key)
-                if side is not None:
-                    sides[side] = sides.get(side, 0.0) + sum(parts)
+                self._add_side(sides, key, sum(parts))
                 self._keep_line(tree.span, name, self._programs.line(key))
         self._sums.setdefault(tree.span, _Sum()).add(look, sides)
         if self._markers is not None:
@@ -221,6 +234,30 @@ class Sightings:
         here.t_ns = now_ns
         here.due_ns = now_ns if young else now_ns + round(_SELDOM_S * _jitter() * _NS_PER_S)
         self._last[tree.pid] = here
+
+    def _add_side(self, sides: dict[str, float], key: Key, cpu_s: float) -> None:
+        side = self._programs.side(key)
+        if side is not None and cpu_s > 0:
+            sides[side] = sides.get(side, 0.0) + cpu_s
+
+    def _is_told(self, tree: Tree, stat: Stat, gap_s: float) -> bool:
+        """Tell whether the kernel tells what a process uses; find out its name if so."""
+        if self._exact is None:
+            return False
+        image = self._exact.image(tree.pid, stat)
+        if image is None:
+            return self._exact.is_new(tree.pid, stat)
+        if stat.pid == tree.pid:
+            self._exact.clock(tree.span, tree.pid, self._procfs.own_cpu_s(stat))
+        elif image.name is None:
+            now = self._procfs.stat(stat.pid)  # It may have become another program since.
+            root = tree.pid, tree.starttime
+            name = self._programs.name(now, root) if now and now.comm == image.comm else None
+            if name is not None:
+                self._met = True
+                self._exact.look(tree.span, image, name, gap_s)
+                self._keep_line(tree.span, name, self._programs.line((stat.pid, stat.starttime)))
+        return True
 
     def _keep_line(self, span: str, name: str, line: str) -> None:
         """Keep a command line, if such are kept at all, once for each node."""

@@ -140,6 +140,13 @@ class NodeWatch:
             found[file.pid] = owner(file.worked(last_ns), first_ns, last_ns) if ours else None
         return found
 
+    def executions(self, pid: int, now_ns: int) -> list[Worked]:
+        """Return the nodes that a process executed last; none where it is not this sampler's."""
+        for file in self._files.values():
+            if file.pid == pid:
+                return file.worked(now_ns) if self._is_ours(file) else []
+        return self._left.get(pid, [])
+
     def follow(self) -> None:
         """Read what was written since the last call, without looking at any process."""
         self._find_files()

@@ -28,6 +28,8 @@ from nicarbon.units import (
 )
 from nicarbon.waste import Waste
 
+_NEARLY_ALL = 0.995
+
 
 def saved_line(saved: Saved, carbon_g: float | None = None) -> str:
     """Say what the cache saved, as far as earlier runs know it; it is in no sum."""
@@ -65,13 +67,21 @@ def told_line(told: Told) -> str:
     >>> told_line(Told(400, 0.052, 1, 3.0))
     'Programs are told apart by their clocks, short-lived ones by 400 looks: at most 5.2 % of the \
 energy is with the wrong one. In 1 node none was seen at work (3 J)'
+    >>> told_line(Told(0, 0.005, 0, 0.0, traced=1.0))
+    "Programs are told apart by the kernel's own account of each: at most 0.5 % of the energy is \
+with the wrong one"
     >>> told_line(Told(0, None, 0, 0.0))
     'No program was seen at work'
     """
     if told.error is None:
         return "No program was seen at work"
+    how = f"by their clocks, short-lived ones by {count(told.n, 'look')}"
+    if told.traced > 0:
+        how = "by the kernel's own account of each"
+        how += f" ({percent(told.traced)} of the energy)" if told.traced < _NEARLY_ALL else ""
+        how += f", what it can't name by {count(told.n, 'look')}" if told.n else ""
     line = (
-        f"Programs are told apart by their clocks, short-lived ones by {count(told.n, 'look')}: "
+        f"Programs are told apart {how}: "
         f"at most {percent(told.error)} of the energy is with the wrong one"
     )
     if told.n_not_seen:

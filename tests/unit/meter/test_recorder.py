@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from nicarbon.meter import messages, perf, span, subreaper
+from nicarbon.meter import handover, messages, perf, span, subreaper
 from nicarbon.meter.processes import ProcFS
 
 PROC = ProcFS("/")
@@ -447,3 +447,23 @@ def test_no_file_stays_open_after_a_node(context):
     for _ in range(5):
         span.end(context, span.begin(context, "node"), "ran")
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_only_who_asked_for_exact_programs_hands_events_over_once_a_thread(context, monkeypatch):
+    offered = []
+    monkeypatch.setattr(handover, "offer", lambda *given: offered.append(given))
+    span.end(context, span.begin(context, "plain"), "ran")
+    asked = context._replace(sampler_args=("--programs", "exact"), sampler_pid=4711)
+    monkeypatch.setattr(span, "_meters", {})
+    for name in "ab":
+        span.end(asked, span.begin(asked, name), "ran")
+    thread = threading.Thread(target=lambda: span.end(asked, span.begin(asked, "c"), "ran"))
+    thread.start()
+    thread.join()
+    assert offered == [(4711, PROC.pid_namespace())] * 2
+
+
+def test_without_a_sampler_there_is_nobody_to_hand_them_to(context, monkeypatch):
+    monkeypatch.setattr(handover, "offer", lambda *given: pytest.fail("offered"))
+    asked = context._replace(sampler_args=("--programs", "exact"))
+    span.end(asked, span.begin(asked, "a"), "ran")

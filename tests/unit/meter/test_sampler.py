@@ -15,6 +15,7 @@ import pytest
 
 import nicarbon
 from nicarbon import records
+from nicarbon.meter import perf
 from nicarbon.meter.sampler import Sampler
 
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -385,3 +386,46 @@ def test_what_goes_wrong_inside_is_one_line(run_dir, driver, tmp_path):
     text = (tmp_path / "stderr").read_text()
     assert text.startswith("nicarbon: sampler: ends, energy is missing from here on: ")
     assert text.count("\n") == 1
+
+
+def test_a_kernel_that_tells_nothing_is_said_once_and_looks_go_on(
+    run_dir, host, clock, monkeypatch, capfd
+):
+    def refuse(cpu, inherit):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(perf, "open_task_records", refuse)
+    host.process(7)
+    sampler = Sampler(str(run_dir), host.path, driver_pid=7, clock=clock, exact=True)
+    sampler.open()
+    assert sampler.sample() is not None
+    sampler.sight()
+    sampler.close("stopped")
+    assert capfd.readouterr().err == (
+        "nicarbon: sampler: the kernel does not tell which programs run (Permission denied; see "
+        "/proc/sys/kernel/perf_event_paranoid): they are told apart by looks\n"
+    )
+
+
+def test_what_fails_in_following_the_kernel_stops_nothing_else(
+    run_dir, host, clock, monkeypatch, capfd
+):
+    host.process(7)
+    sampler = Sampler(str(run_dir), host.path, driver_pid=7, clock=clock, exact=True)
+    monkeypatch.setattr(sampler.exact, "open", lambda pid: None)
+    monkeypatch.setattr(sampler.exact, "drain", lambda executions: 1 / 0)
+    sampler.open()
+    assert sampler.sample() is not None
+    assert sampler.sample() is not None
+    sampler.close("stopped")
+    assert capfd.readouterr().err.count("are told apart by looks from here on") == 1
+
+
+def test_nobody_pays_for_exact_programs_who_did_not_ask():
+    code = (
+        "import sys, nicarbon.meter.sampler, nicarbon.meter.recorder\n"
+        "print([m for m in ('exact', 'switches', 'handover') if 'nicarbon.meter.' + m in "
+        "sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

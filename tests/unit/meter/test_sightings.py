@@ -8,8 +8,10 @@ import statistics
 import pytest
 
 from nicarbon.meter import sightings as sightings_module
+from nicarbon.meter.exact import Image
 from nicarbon.meter.naming import NODE
 from nicarbon.meter.processes import ProcFS
+from nicarbon.meter.programs import Programs
 from nicarbon.meter.sightings import Sightings, Tree
 
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -171,7 +173,9 @@ def test_short_programs_get_what_they_used_on_average(host, looks, monkeypatch):
 
 def test_command_lines_are_kept_once_and_only_where_they_are_asked_for(host, looks):
     asked = Looks(host, looks.clock)
-    asked.sightings = Sightings(ProcFS(host.path), looks.clock.monotonic_ns, keep_arguments=True)
+    procfs = ProcFS(host.path)
+    programs = Programs(procfs, keep_arguments=True)
+    asked.sightings = Sightings(procfs, looks.clock.monotonic_ns, programs=programs)
     host.process(7, comm="python", command=("python", "run.py"), children="8")
     host.process(8, 7, comm="bet", command=("bet", "sub 01.nii", "-f"), state="R", own=1)
     asked.after(0.1)
@@ -190,3 +194,54 @@ def test_a_hemisphere_is_told_by_the_command_line(host, looks):
         host.process(pid, 7, comm="tool", command=("tool", *words.split()), state="R", own=1)
     looks.after(0.5)
     assert looks.sightings.take()["a"]["sides"] == {"lh": 0.5, "rh": 0.5}
+
+
+class Told:
+    """What the kernel tells, as the tests need it: of process 8, not of 9; 10 is too young."""
+
+    def __init__(self):
+        self.image8 = Image("sh", 0)
+        self.looks = []
+        self.clocks = []
+
+    def image(self, root_pid, stat):
+        return {7: Image("", 0, NODE), 8: self.image8}.get(stat.pid)
+
+    def is_new(self, root_pid, stat):
+        return stat.pid == 10
+
+    def look(self, span, image, name, gap_s):
+        image.name = name
+        self.looks.append((span, name, gap_s))
+
+    def clock(self, span, root_pid, cpu_s):
+        self.clocks.append((span, root_pid, cpu_s))
+
+    def take(self):
+        return {"a": {"programs": {"told": 1.0}, "unnamed": {}, "n_lost": 0}}
+
+
+def test_what_the_kernel_tells_of_is_named_by_looks_and_not_counted_by_them(host, looks):
+    looks.sightings._exact = told = Told()
+    host.process(7, comm="python", command=("python", "run.py"), children="8 9 10", own=100)
+    host.process(8, 7, comm="sh", command=("sh", "step.sh", "lh"), state="R", own=1)
+    host.process(9, 7, comm="sudo", command=("sudo",), state="R", own=1)
+    host.process(10, 7, comm="young", command=("young",), state="R", own=1)
+    looks.after(0.4)
+    found = looks.sightings.take()["a"]
+    assert found["programs"] == {"sudo": [1, 0.4, 0.0]}
+    assert found["traced"] == {"programs": {"told": 1.0}, "unnamed": {}, "n_lost": 0}
+    assert told.looks == [("a", "step.sh", 0.4)]
+    assert told.clocks == [("a", 7, pytest.approx(100 * TICK_S))]
+    looks.after(0.4)
+    assert len(told.looks) == 1
+
+
+def test_a_program_that_took_another_ones_place_is_looked_at_again(host, looks):
+    looks.sightings._exact = told = Told()
+    host.process(7, comm="python", command=("python", "run.py"), children="8")
+    # The kernel told that it executes sh, which has become bash since.
+    host.process(8, 7, comm="bash", command=("bash", "step.sh"), state="R", own=1)
+    looks.after(0.4)
+    assert told.looks == []
+    assert looks.sightings.take()["a"]["programs"] == {}

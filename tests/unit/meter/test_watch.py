@@ -329,3 +329,22 @@ def test_another_jobs_work_is_left_to_its_sampler(nodes, host):
     nodes.write(7, {"kind": "process", "driver": "theirs"}, start("a"))
     watch.look()
     assert watch.owners(0, 10) == {7: None}
+
+
+def test_what_a_process_executed_is_known_while_it_lives_and_shortly_after(nodes, host):
+    host.process(7)
+    nodes.write(7, {"kind": "process"}, start("a"), end("a"), start("b"))
+    nodes.watch.look()
+    assert [(w.span, w.ended_ns) for w in nodes.watch.executions(7, 9)] == [("a", 2), ("b", 9)]
+    assert nodes.watch.executions(8, 9) == []
+    host.end_process(7)
+    nodes.watch.look()
+    assert [w.span for w in nodes.watch.executions(7, 9)] == ["a", "b"]
+
+
+def test_another_drivers_process_is_not_asked_what_it_executes(nodes, host):
+    nodes.watch = NodeWatch(str(nodes.folder), ProcFS(host.path), 999, "aaaabbbbcccc-1-1")
+    host.process(7)
+    nodes.write(7, {"kind": "process", "driver": "aaaabbbbcccc-2-2"}, start("a"))
+    nodes.watch.look()
+    assert nodes.watch.executions(7, 9) == []
