@@ -8,9 +8,10 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 T1W ?=
 N_PROCS ?=
-# Files of tests that run at once; but one cluster at a time.
+# Files of tests that run at once; those that need a cluster have one for each.
 N_TESTS ?= 2
 LONGEST = tests/integration/test_smriprep.py
+LONGEST_ON_CLUSTERS = tests/cluster/test_every_node.py
 AT_ONCE = -n $(N_TESTS) --dist loadfile
 # Apart: a browser's driver is a child of the process that tests, and other tests count children.
 # What needs a browser, an engine or a scheduler of its own is tried twice before it fails: these
@@ -69,9 +70,9 @@ test: check
 	$(BIN)/python workflows/get_demo_image.py
 	$(BIN)/pytest $(AT_ONCE) $(filter-out $(APART),$(wildcard tests/*/))
 	$(BIN)/pytest $(AT_ONCE) --reruns 1 tests/browser/
-	@# sMRIPrep first: the other files take as long together, and it alone would come last.
+	@# The longest first: the other files take as long together, and it alone would come last.
 	$(BIN)/pytest $(AT_ONCE) --no-loadscope-reorder --reruns 1 $(LONGEST) tests/integration/
-	$(BIN)/pytest --reruns 1 tests/cluster/
+	$(BIN)/pytest $(AT_ONCE) --no-loadscope-reorder --reruns 1 $(LONGEST_ON_CLUSTERS) tests/cluster/
 
 # -E: what is taken from the program, such as --help, is no file that Sphinx sees change.
 docs: $(VENV)/.docs-installed

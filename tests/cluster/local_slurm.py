@@ -203,7 +203,9 @@ def start_munge(folder: Path) -> None:
 
 
 def start_database(folder: Path) -> None:
-    data, sock = folder / "mariadb", folder / "mariadb.socket"
+    data, sock, scratch = folder / "mariadb", folder / "mariadb.socket", folder / "scratch"
+    # Not everybody's: a server that starts removes what others have in theirs, in use or not.
+    scratch.mkdir()
     user = f"--user={getpass.getuser() if os.geteuid() else 'root'}"
     command(
         "mariadb-install-db",
@@ -212,6 +214,7 @@ def start_database(folder: Path) -> None:
         f"--datadir={data}",
         "--skip-test-db",
         "--auth-root-authentication-method=normal",
+        TMPDIR=str(scratch),
     )
     run_daemon(
         folder,
@@ -219,6 +222,7 @@ def start_database(folder: Path) -> None:
         "--no-defaults",
         user,
         f"--datadir={data}",
+        f"--tmpdir={scratch}",
         f"--socket={sock}",
         f"--pid-file={folder}/mariadbd.pid",
         "--bind-address=127.0.0.1",
