@@ -29,6 +29,8 @@ GRAPHS = {
     "CondorDAGMan": "condor",
 }
 ARGS = {"SLURMGraph": {"dont_resubmit_completed_jobs": False}}
+# Each question about a job starts programs: asked all the time, they are most of what runs.
+POLL_S = 0.5
 PLUGINS = [*POLLING, *GRAPHS]
 # They give each node to a job that only finds it in the cache, as SLURMGraph does.
 SLOW_AGAIN = {"SGEGraph", "PBSGraph", "CondorDAGMan"}
@@ -48,7 +50,8 @@ def turn(workflow, batch_system, tmp_path):
         log = tmp_path / "log.txt"
         before = log.read_text() if log.exists() else ""
         more["env"] = {**system.env, **more.pop("env", {})}
-        done = workflow("small", plugin, run_dir, plugin_args=ARGS.get(plugin), **more)
+        args = ARGS.get(plugin)
+        done = workflow("small", plugin, run_dir, plugin_args=args, poll_s=POLL_S, **more)
         system.wait()
         assert done.ended["type"] is None, done.stderr[-2000:]
         done.ran = log.read_text()[len(before) :].splitlines()
