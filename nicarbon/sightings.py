@@ -16,6 +16,7 @@ from math import fsum, pi, sqrt
 
 import msgspec
 
+from nicarbon.meter.naming import KERNEL_CUT
 from nicarbon.records import Interpreted, SampleFile, Sightings, Traced
 from nicarbon.units import NS_PER_S
 
@@ -170,20 +171,27 @@ def _named(
     if not told:
         return found
     whole = _together(traced.unnamed for traced in told)
+    long = {name for _, _, seen in found for name in seen.programs if len(name) > KERNEL_CUT}
+    long.update(name for traced in told for name in traced.programs if len(name) > KERNEL_CUT)
     return [
         (
             first_ns,
             last_ns,
-            seen if seen.traced is None else _with_traced(seen, seen.traced, whole),
+            seen if seen.traced is None else _with_traced(seen, seen.traced, whole, long),
         )
         for first_ns, last_ns, seen in found
     ]
 
 
-def _with_traced(seen: Sightings, traced: Traced, whole: Mapping[str, Interpreted]) -> Sightings:
-    """Return what was seen and what the kernel told in one; `whole` is that of all the node."""
+def _with_traced(
+    seen: Sightings, traced: Traced, whole: Mapping[str, Interpreted], long: Iterable[str]
+) -> Sightings:
+    """Return what was seen and what the kernel told in one.
+
+    `whole` are the interpreters, and `long` the names that the kernel would cut, of all the node.
+    """
     n = seen.n
-    more = [(name, (0, 0.0, cpu_s)) for name, cpu_s in traced.programs.items()]
+    more = [(_uncut(name, long), (0, 0.0, cpu_s)) for name, cpu_s in traced.programs.items()]
     for comm, here in traced.unnamed.items():
         n_here = sum(n_met for n_met, _, _ in here.met.values())
         n += round(n_here * _worth(whole[comm]))
@@ -200,6 +208,14 @@ def _with_traced(seen: Sightings, traced: Traced, whole: Mapping[str, Interprete
     # Where looks met processes of which the kernel did not tell, what it told is not all.
     of_each = None if any(met_s > 0 for _, met_s, _ in seen.programs.values()) else traced
     return msgspec.structs.replace(seen, n=n, programs=programs, traced=of_each)
+
+
+def _uncut(name: str, long: Iterable[str]) -> str:
+    """Return the whole of a name that the kernel cut, where one alone begins so."""
+    if len(name) != KERNEL_CUT:
+        return name
+    begin_so = [other for other in long if other.startswith(name)]
+    return begin_so[0] if len(begin_so) == 1 else name
 
 
 def _together(found: Iterable[Mapping[str, Interpreted]]) -> dict[str, Interpreted]:

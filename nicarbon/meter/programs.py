@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -50,6 +51,7 @@ class Programs:
         self._procfs = procfs
         self._keep_arguments = keep_arguments
         self._known: dict[Key, _Known] = {}
+        self._completed: dict[str, str | None] = {}
         self._root: tuple[Key, bytes] | None = None
         # Of the command line that was read last.
         self._side: str | None = None
@@ -125,7 +127,18 @@ class Programs:
             for known in self._known.values():
                 if known.name.startswith(comm):
                     return known.name
+            return name_of([], None, self._on_path(comm) or comm)
         return name_of([], None, comm)
+
+    def _on_path(self, comm: str) -> str | None:
+        """Return the one command on PATH whose name begins so; None where there are several."""
+        if comm not in self._completed:
+            found: set[str] = set()
+            for folder in os.environ.get("PATH", "").split(os.pathsep):
+                with contextlib.suppress(OSError):
+                    found.update(name for name in os.listdir(folder) if name.startswith(comm))
+            self._completed[comm] = found.pop() if len(found) == 1 else None
+        return self._completed[comm]
 
     def _command(self, pid: int) -> bytes:
         path = f"{self._procfs.root.rstrip('/')}/proc/{pid}/cmdline"

@@ -238,6 +238,22 @@ def test_an_interpreter_whose_scripts_nobody_met_is_named_itself():
     assert split.sampled == 0.0
 
 
+def test_a_name_that_the_kernel_cut_is_that_of_the_one_program_that_begins_so():
+    split = traced_split(
+        traced({"mri_relabel_hyp": 1.0, "mris_curvature_": 1.0}),
+        traced({"mri_relabel_hypointensities": 1.0, "mris_curvature_a": 0.5, "bet": 0.5}),
+        traced({"mris_curvature_b": 2.0}),
+        cpu_s=[2.0, 2.0, 2.0],
+    )
+    assert shares(split) == {
+        "mri_relabel_hypointensities": pytest.approx(1 / 3),
+        "mris_curvature_b": pytest.approx(1 / 3),
+        "mris_curvature_": pytest.approx(1 / 6),
+        "mris_curvature_a": pytest.approx(1 / 12),
+        "bet": pytest.approx(1 / 12),
+    }
+
+
 def test_looks_divide_what_the_kernel_is_kept_from():
     split = traced_split(traced({"bet": 3.0}, seen={"sudo": (4, 0.2, 0.0)}), cpu_s=[4.0])
     assert shares(split) == {"bet": 0.75, "sudo": 0.25}

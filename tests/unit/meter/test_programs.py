@@ -73,3 +73,18 @@ def test_processes_that_are_no_more_are_forgotten(name, host):
 
 def test_arguments_are_in_no_name(name):
     assert name(8, comm="bet", command=("/opt/fsl/bin/bet", "sub-01.nii", "out")) == "bet"
+
+
+def test_a_cut_name_is_completed_by_the_one_command_that_begins_so(host, tmp_path, monkeypatch):
+    for name in (
+        "mri_relabel_hypointensities",
+        "mris_curvature_stats",
+        "mris_curvature_fsaverage",
+    ):
+        (tmp_path / name).touch()
+    monkeypatch.setenv("PATH", f"{tmp_path}:{tmp_path / 'missing'}")
+    programs = Programs(ProcFS(host.path))
+    assert programs.whole("mri_relabel_hyp") == "mri_relabel_hypointensities"
+    assert programs.whole("mris_curvature_") == "mris_curvature_"
+    assert programs.whole("mris_place_surf") == "mris_place_surf"
+    assert programs.whole("sh") is None
