@@ -15,7 +15,7 @@ from nicarbon.details import GIVEN, detail
 from nicarbon.energies import SpanEnergy
 from nicarbon.entities import entities
 from nicarbon.grouping import BY, check, label
-from nicarbon.marked import by_step, step_of
+from nicarbon.marked import by_hemisphere, by_step, step_of
 from nicarbon.programs import by_program
 from nicarbon.records import Graph, Node
 from nicarbon.rows import Priced, Row, clock_offsets, fold_one, outcome, unpriced
@@ -133,8 +133,8 @@ def fold(
         A node attribute whose value names the group, ``node``, or ``host``; or a function of name
         and attributes. A node that was executed on several hosts counts in each, with what it
         used there; its dependencies are those of the last. So does a monolith in the stages of
-        its programs, and any node in its programs or steps; its dependencies are those of its own
-        stage, or of the program or step that used most.
+        its programs, and any node in its programs or steps, or in the hemispheres of these; its
+        dependencies are those of its own stage, or of the program or step that used most.
 
     Returns
     -------
@@ -195,6 +195,8 @@ def _parts(
         return _grouped(by_program(data["spans"]), "")
     if key == "step" and any(span.steps for span in data["spans"]):
         return _grouped(by_step(data["spans"], {name: data["step"]}), "")
+    if key == "hemisphere" and data.get(key) is None and any(s.steps for s in data["spans"]):
+        return _grouped(by_hemisphere(data["spans"], {}), label(key, None))
     if key != "host" or not data["spans"]:
         return [(label(key, data.get(key)), data["spans"])]
     by_host: dict[str, list[SpanEnergy]] = defaultdict(list)

@@ -4,7 +4,9 @@ import pytest
 
 from nicarbon.errors import NicarbonError
 from nicarbon.graph import executed_graph, fold
+from nicarbon.records import Graph, Node
 from nicarbon.stages import StageRules
+from nicarbon.steps import Part, Steps
 
 
 @pytest.fixture
@@ -109,6 +111,31 @@ def test_a_node_on_two_hosts_counts_where_it_used_energy(run_folders):
 
 
 def test_an_empty_run_folds_to_an_empty_graph():
-    from nicarbon.records import Graph
-
     assert len(fold(executed_graph(Graph("", "", (), ()), {}, []))) == 0
+
+
+def test_a_monolith_is_folded_into_the_hemispheres_of_its_steps(run_folders):
+    def part(name, side, share):
+        return Part(name, "recon-all", name, side, "ran", share, share, ((0.0, 1.0),))
+
+    parts = (part("Fill", None, 0.5), part("Pial_lh", "lh", 0.3), part("Pial_rh", "rh", 0.2))
+    steps = Steps(parts, ())
+    spans = [
+        run_folders.span("wf.bet", 0, 1, 7.0),
+        run_folders.span("wf.recon", 1, 2, 100.0, steps=steps),
+    ]
+    nodes = (Node("wf.bet"), Node("wf.recon"))
+    graph = executed_graph(
+        Graph("wf", "Linear", nodes, (("wf.bet", "wf.recon"),)),
+        dict.fromkeys(("wf.bet", "wf.recon"), "s"),
+        spans,
+    )
+    folded = fold(graph, "hemisphere")
+    energies = dict(folded.nodes(data="energy_j"))
+    assert energies == {
+        "no hemisphere": pytest.approx(57),
+        "hemi-L": pytest.approx(30),
+        "hemi-R": pytest.approx(20),
+    }
+    assert folded.nodes["no hemisphere"]["nodes"] == ("wf.bet", "wf.recon")
+    assert fold(graph, "node").nodes["wf.recon"]["energy_j"] == 100.0
