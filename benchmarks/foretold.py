@@ -22,8 +22,8 @@ import machine
 from nicarbon.run import Run
 from nicarbon.whatif import what_if
 
-# Seconds, and the node that it comes after. None ends within a second of a multiple of nipype's two
-# seconds: on a busy machine it may take that long to begin.
+# Seconds, and the node that it comes after. None ends within a second of a multiple of nipype's
+# two seconds: on a busy machine it may take that long to begin.
 NAPS: tuple[tuple[float, int | None], ...] = (
     (0.5, None),
     (2.6, None),

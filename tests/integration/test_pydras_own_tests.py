@@ -19,11 +19,16 @@ import pytest
 
 import nicarbon
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("pydra") is None or importlib.util.find_spec("pydra.compose") is None,
-    reason="not installed: pip install 'nicarbon[pydra]'",
-)
 CHECKOUT = os.environ.get("NICARBON_PYDRA_TESTS")
+pytestmark = [
+    pytest.mark.skipif(
+        importlib.util.find_spec("pydra") is None
+        or importlib.util.find_spec("pydra.compose") is None,
+        reason="not installed: pip install 'nicarbon[pydra]'",
+    ),
+    # Theirs take minutes, twice.
+    pytest.mark.timeout(300 if CHECKOUT is None else 7500),
+]
 # They ask for what a host may lack.
 SUBSET = ["-k", "not slurm and not docker and not singularity and not sge and not oar"]
 # Options of theirs ask for their own folder to be the working one.
