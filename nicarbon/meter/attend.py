@@ -18,9 +18,10 @@ from nicarbon.meter.sensors import external, nvml
 
 _LOOK_S = 0.05
 # -I and -S: whatever the user's environment holds, the sampler starts from a bare interpreter.
+# Nothing of what is loaded is garbage: looking for it takes a while.
 _BOOT = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
-    "from nicarbon.meter.sampler import main; sys.exit(main(sys.argv[1:]))"
+    "import gc, sys; gc.disable(); sys.path.insert(0, sys.argv.pop(1)); "
+    "from nicarbon.meter.sampler import main; gc.enable(); sys.exit(main(sys.argv[1:]))"
 )
 
 

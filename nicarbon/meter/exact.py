@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from nicarbon.meter.handover import Desk, Handed, answer
-from nicarbon.meter.naming import NODE, interpreter
+from nicarbon.meter.naming import interpreter
 from nicarbon.meter.node_file import Worked, owner
 from nicarbon.meter.processes import ProcFS
 from nicarbon.meter.procstat import Stat
+from nicarbon.meter.programs import NODE
 from nicarbon.meter.switches import COMM, EXIT, FORK, SWITCH, Record, Rings
 
 # One that is not known after this time was started by somebody who is not told of.

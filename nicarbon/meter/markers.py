@@ -14,9 +14,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from nicarbon.meter.naming import KERNEL_CUT
 from nicarbon.meter.processes import ProcFS
-from nicarbon.meter.procstat import Stat, read_file
+from nicarbon.meter.procstat import COMM_LENGTH, Stat, read_file
 from nicarbon.meter.rule_logs import Rule, written
 from nicarbon.meter.tail import Tail
 from nicarbon.meter.tool_logs import RECON_ALL, SHELLS, TOOLS, Place, places, tool_of
@@ -27,7 +26,7 @@ MOST_MARKERS = 5000
 _GRAIN_S = 0.02
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 # The kernel cuts names.
-_COMMS = frozenset(name[:KERNEL_CUT] for name in TOOLS)
+_COMMS = frozenset(name[:COMM_LENGTH] for name in TOOLS)
 # So often each process is asked what it writes into, then at every so many looks.
 _LOOKS_AT_FILES = 20
 _COMMAND_BYTES = 1 << 14

@@ -28,12 +28,6 @@ from nicarbon.meter.wrappers import (
     Wrapper,
 )
 
-NODE = "python (node)"
-"""The process that executes the node, as far as it runs no program of its own."""
-
-KERNEL_CUT = 15
-"""Characters that the kernel keeps of a process's short name (``TASK_COMM_LEN``, less its end)."""
-
 _MAX_LENGTH = 100
 _DEPTH = 8  # A line of wrappers inside wrappers has an end.
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")

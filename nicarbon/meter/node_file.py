@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,6 +14,11 @@ from typing import Any, NamedTuple
 _CHUNK = 1 << 16
 # Between two looks hardly more end, and a process may execute a hundred thousand.
 _ENDED_KEPT = 64
+# How `nicarbon.meter.node_lines` begins its lines. Names that JSON escapes are left to its reader.
+_START = b'{"kind":"start","span":"'
+_END = b'{"kind":"end","span":"'
+_NODE = re.compile(_START + rb'[^"]*","node":"([ !#-\[\]-~]*)",')
+_OUTCOME = re.compile(_END + rb'[^"]*","t_monotonic_ns":\d+,"outcome":"([a-z]*)",')
 
 
 class OpenSpan(NamedTuple):
@@ -141,10 +147,26 @@ class NodeFile:
         done : dict
             Outcomes by node name: those of nodes that ended are added.
         """
+        starts: dict[bytes, bytes] = {}
+        ends: list[tuple[bytes | None, bytes]] = []
         for line in self._new_lines():
-            # One torn by a full disk is skipped; the reader of the run counts such lines.
-            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-                self._note(json.loads(line), done)
+            if line.startswith(_START):
+                starts[_span_of(line, _START)] = line
+            elif line.startswith(_END) and line.endswith(b"}"):
+                ends.append((starts.pop(_span_of(line, _END), None), line))
+            else:
+                self._take(line, done)
+        # Of nodes that both began and ended since, of which there may be thousands, hardly more
+        # than the outcome is asked for.
+        n_passed = len(ends) - _ENDED_KEPT
+        for number, (start, end) in enumerate(ends):
+            if start is not None and (number >= n_passed or not _passed(start, end, done)):
+                self._take(start, done)
+                start = None
+            if start is None:
+                self._take(end, done)
+        for start in starts.values():
+            self._take(start, done)
 
     def worked(self, now_ns: int) -> list[Worked]:
         """Return the nodes that ended last and those that run."""
@@ -175,6 +197,11 @@ class NodeFile:
         self._partial = lines.pop()
         return lines
 
+    def _take(self, line: bytes, done: dict[str, str]) -> None:
+        # One torn by a full disk is skipped; the reader of the run counts such lines.
+        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+            self._note(json.loads(line), done)
+
     def _note(self, record: dict[str, Any], done: dict[str, str]) -> None:
         kind = record.get("kind")
         if kind == "process":
@@ -199,6 +226,20 @@ class NodeFile:
                 self.ended.append(Worked(began.span, began.parent, began.began_ns, ended_ns))
         elif kind == "cached":
             done[str(record["node"])] = "cached"
+
+
+def _span_of(line: bytes, prefix: bytes) -> bytes:
+    """Return the span with which a line begins."""
+    return line[len(prefix) : line.find(b'"', len(prefix))]
+
+
+def _passed(start: bytes, end: bytes, done: dict[str, str]) -> bool:
+    """Note the outcome of a node that is over; tell whether its lines were as expected."""
+    name, outcome = _NODE.match(start), _OUTCOME.match(end)
+    if name is None or outcome is None or not start.endswith(b"}"):
+        return False
+    done[name[1].decode("ascii")] = outcome[1].decode("ascii")
+    return True
 
 
 def process_of(name: str, prefix: str) -> tuple[int, int] | None:

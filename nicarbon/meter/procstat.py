@@ -6,6 +6,9 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+COMM_LENGTH = 15
+"""Characters that the kernel keeps of a process's short name (``TASK_COMM_LEN``, less its end)."""
+
 
 class Stat(NamedTuple):
     """Of /proc/PID/stat what is used here; CPU times are in clock ticks.

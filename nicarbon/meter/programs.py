@@ -6,13 +6,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shlex
 import time
 from typing import NamedTuple
 
-from nicarbon.meter.naming import KERNEL_CUT, NODE, interpreter, name_of, plain
 from nicarbon.meter.processes import ProcFS
-from nicarbon.meter.procstat import Stat, read_file
+from nicarbon.meter.procstat import COMM_LENGTH, Stat, read_file
+
+NODE = "python (node)"
+"""The process that executes the node, as far as it runs no program of its own."""
 
 Key = tuple[int, int]
 """Process number and start time: numbers are used again."""
@@ -112,18 +113,25 @@ class Programs:
             self._root = root, self._command(root[0])
         words = command.decode("utf-8", "replace").split("\0")
         if self._keep_arguments:
+            import shlex
+
             self._line = shlex.join(words[:-1] or words)
         if command == self._root[1] and self._exe(stat.pid) == self._exe(root[0]):
             return NODE
+        # Of use only where a node starts programs, and each run starts a sampler.
+        from nicarbon.meter.naming import name_of, plain
+
         # Looking the file up takes time, and a plain first word says the same.
         exe = None if words[0] and plain(words[0]) else self._exe(stat.pid)
         return name_of(words[:-1] or words, exe, stat.comm)
 
     def whole(self, comm: str) -> str | None:
         """Return the program of a short name, which the kernel cuts; None for an interpreter."""
+        from nicarbon.meter.naming import interpreter, name_of
+
         if interpreter(comm) is not None:
             return None
-        if len(comm) >= KERNEL_CUT:
+        if len(comm) >= COMM_LENGTH:
             for known in self._known.values():
                 if known.name.startswith(comm):
                     return known.name

@@ -432,7 +432,8 @@ def main(argv: list[str]) -> int:
     options = _options(argv)
     # The process that goes on must never be a child of the user's: os.wait() would meet it.
     if os.fork() != 0:
-        return 0
+        # Each run waits for this process; it has nothing to put away.
+        os._exit(0)
     interval = options.get("--interval")
     driver_pid = int(options["--driver-pid"])
     sampler = Sampler(

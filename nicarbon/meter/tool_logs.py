@@ -11,8 +11,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from nicarbon.meter.naming import interpreter
-
 _LONGEST = 200
 # A date has a time of day; programs print lines that look like marks and have none.
 _TIME = re.compile(r"\d{1,2}:\d\d:\d\d")
@@ -133,6 +131,8 @@ def tool_of(words: Sequence[str]) -> tuple[str, Sequence[str]] | None:
     >>> tool_of(["apptainer", "exec", "fs.sif", "recon-all", "-s", "bert"]) is None
     True
     """
+    from nicarbon.meter.naming import interpreter  # Few runs have a tool, each has a sampler.
+
     for i, word in enumerate(words[:4]):
         name = os.path.basename(word)
         if name in TOOLS:

@@ -90,6 +90,16 @@ def test_the_package_loads_only_itself():
     assert sorted(own) == ["nicarbon", "nicarbon._version"]
 
 
+def test_a_sampler_starts_without_what_few_runs_need():
+    own = run_python(
+        "import json, sys, nicarbon.meter.sampler\nprint(json.dumps(sorted(sys.modules)))"
+    )
+    assert "nicarbon.meter.sightings" in own
+    seldom = {"naming", "wrappers", "gpu_use", "progress", "sensors.nvml_card"}
+    assert not {f"nicarbon.meter.{name}" for name in seldom} & set(own)
+    assert not {"asyncio", "hashlib", "importlib.metadata", "shlex", "subprocess"} & set(own)
+
+
 def test_the_prohibition_can_fail():
     assert loaded_by("import pandas") & HEAVY
 

@@ -8,11 +8,10 @@ import pytest
 
 from nicarbon.meter.exact import ExactPrograms
 from nicarbon.meter.handover import Handed
-from nicarbon.meter.naming import NODE
 from nicarbon.meter.node_file import Worked
 from nicarbon.meter.processes import ProcFS
 from nicarbon.meter.procstat import Stat
-from nicarbon.meter.programs import Programs
+from nicarbon.meter.programs import NODE, Programs
 from nicarbon.meter.switches import COMM, EXIT, FORK, SWITCH, Record
 
 MS = 1_000_000

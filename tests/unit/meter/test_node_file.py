@@ -7,6 +7,7 @@ import os
 import pytest
 
 from nicarbon.meter.node_file import NodeFile, Owner, Worked, owner, process_of
+from nicarbon.meter.node_lines import end_line, start_line
 
 
 @pytest.fixture
@@ -102,3 +103,41 @@ def test_nodes_that_ended_are_remembered_for_a_while(written):
 )
 def test_whose_the_work_of_a_process_was_from_10_to_20(worked, parts, is_told_apart):
     assert owner(worked, 10, 20) == Owner(parts, is_told_apart)
+
+
+NAMES = ("wf.n{}", "wf.m[{}]", 'wf."{}"', "wf.\\{}", "wf.ä{}", 'x,"t_monotonic_ns":{}')
+
+
+@pytest.mark.parametrize("n_at_once", [1, 7, 1000])
+def test_nodes_that_are_passed_over_leave_what_an_encoders_lines_leave(tmp_path, n_at_once):
+    """The lines as they are written, against the same records as json.dumps() writes them."""
+    lines = ['{"kind":"process","driver":"d"}']
+    for k in range(300):
+        node = NAMES[k % len(NAMES)].format(k)
+        parent = "h-1-2-outer" if k % 3 else None
+        lines.append(start_line(f"h-1-2-{k}", node, 10 * k, 0, 0.5, k % 5 > 0, parent))
+        if k % 50 == 1:
+            lines.append(f'{{"kind":"cached","node":"wf.cached{k}"}}')
+        if k % 40:  # Of the others some never end, and some after those that began later.
+            outcome = "failed" if k % 7 == 0 else "ran"
+            lines.append(end_line(f"h-1-2-{k}", 10 * k + 5, outcome, 0.1, "rusage"))
+        if k % 80 == 79:
+            lines.append(end_line(f"h-1-2-{k - 39}", 10 * k + 6, "ran", 0.1, "rusage"))
+            lines.append('{"kind":"end","span":"h-1-2-0","t_mono')  # Torn.
+    found = []
+    for rewritten in (False, True):
+        path = tmp_path / f"{rewritten}.jsonl"
+        path.touch()
+        fd = os.open(path, os.O_RDONLY)
+        file, done = NodeFile(fd, 1, 2), {}
+        for at in range(0, len(lines), n_at_once):
+            with path.open("a") as out:
+                for line in lines[at : at + n_at_once]:
+                    whole = rewritten and line.endswith("}")
+                    out.write((json.dumps(json.loads(line)) if whole else line) + "\n")
+            file.read(done)
+        os.close(fd)
+        found.append((file.driver, set(file.open.values()), list(file.ended), done))
+    assert found[0] == found[1]
+    assert len(found[0][1]) == 300 // 40 + 1 - 3
+    assert len(found[0][3]) == 300 - 5 + 6

@@ -4,9 +4,8 @@ from __future__ import annotations
 import pytest
 
 from nicarbon.meter import programs as programs_module
-from nicarbon.meter.naming import NODE
 from nicarbon.meter.processes import ProcFS
-from nicarbon.meter.programs import Programs
+from nicarbon.meter.programs import NODE, Programs
 
 ROOT = (7, 50)
 WORKER = {"comm": "python", "command": ("python", "run.py"), "exe": "/usr/bin/python3.11"}

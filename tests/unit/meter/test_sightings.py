@@ -9,9 +9,8 @@ import pytest
 
 from nicarbon.meter import sightings as sightings_module
 from nicarbon.meter.exact import Image
-from nicarbon.meter.naming import NODE
 from nicarbon.meter.processes import ProcFS
-from nicarbon.meter.programs import Programs
+from nicarbon.meter.programs import NODE, Programs
 from nicarbon.meter.sightings import Sightings, Tree
 
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
