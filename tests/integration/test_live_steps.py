@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from math import fsum, hypot
@@ -13,6 +14,7 @@ from surfer_stand_in import install, install_fastsurfer
 
 from nicarbon.logs.formats import read_log
 from nicarbon.logs.names import step_name
+from nicarbon.meter import perf
 from nicarbon.run import Run
 
 
@@ -22,11 +24,11 @@ def metered(tmp_path, environment):
     head = tmp_path / "head.nii.gz"
     head.write_bytes(b"no image")
 
-    def run(scale, *words, code=0, name="run", **env):
+    def run(scale, *words, code=0, name="run", options=(), **env):
         home = tmp_path / "freesurfer"
         if not home.exists():
             run.freesurfer = install(home)
-        command = [sys.executable, "-m", "nicarbon", "run", "-o", name, "--"]
+        command = [sys.executable, "-m", "nicarbon", "run", "-o", name, *options, "--"]
         done = subprocess.run(
             [*command, *words],
             cwd=tmp_path,
@@ -43,7 +45,11 @@ def metered(tmp_path, environment):
 
 
 def test_a_whole_run_is_cut_at_its_markers(metered):
-    run, _ = metered(1e-4, *metered.recon, "-all", "-parallel", "-threads", "2")
+    # By looks, of which a step of a second may get but two on a busy machine, the programs' count
+    # says little here; by the kernel's account it is sharp.
+    exact = ("--programs", "exact")
+    whole = (*metered.recon, "-all", "-parallel", "-threads", "2")
+    run, _ = metered(1e-4, *whole, options=exact)
     (span,) = run.attribution.spans
     rows = {row.name: row for row in run.summary("step").rows}
     # The same words as those of the log that it left.
@@ -59,16 +65,28 @@ def test_a_whole_run_is_cut_at_its_markers(metered):
         part = next(p for p in span.steps.parts if p.name == f"recon-all.{step}")
         seen = by_program[program]
         error = hypot(span.split.sigma(seen.n), span.steps.sigma([part.name]))
+        # What the kernel did not tell may be of any, and where it tells nothing looks are few.
+        error = 4 * error + (span.split.lost if span.split.traced else 0.05)
         # fs_time, tee and the shell belong to the step as well.
-        assert seen.energy_share == pytest.approx(part.energy_share, abs=4 * error + 0.05)
+        assert seen.energy_share == pytest.approx(part.energy_share, abs=error + 0.02)
     found = run.summary("step").marked
-    # On a busy machine a step of a second may be looked at but twice.
-    assert set(found.disagree) <= {"recon-all.CA_Reg"}
+    if _kernel_tells():
+        assert span.split.traced > 0.9
+        assert found.disagree == ()
+        assert span.split.error < 0.3
     assert 0 < found.error < 1
     assert found.apart <= 3 * found.apart_error
     # Nobody is named.
     for path in run.path.iterdir():
         assert b"bert" not in path.read_bytes()
+
+
+def _kernel_tells():
+    try:
+        os.close(perf.open_task_records(min(os.sched_getaffinity(0)), inherit=True))
+    except OSError:
+        return False
+    return True
 
 
 def test_a_step_that_fails_is_the_one_that_failed(metered):
