@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,8 +23,8 @@ import machine
 from nicarbon.run import Run
 from nicarbon.whatif import what_if
 
-# Seconds, and the node that it comes after. None ends within a second of a multiple of nipype's
-# two seconds: on a busy machine it may take that long to begin.
+# Seconds, and the node that it comes after. None ends in the last second before nipype looks
+# (every two): on a busy machine it may take that long to begin.
 NAPS: tuple[tuple[float, int | None], ...] = (
     (0.5, None),
     (2.6, None),
@@ -102,6 +103,7 @@ def main() -> int:
     parser.add_argument("--pace", type=float, nargs="+", default=[2.0, 0.02])
     parser.add_argument("--processors", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--tolerance", type=float, default=0.05)
+    parser.add_argument("--keep", type=Path, help="leave the run folders here")
     args = parser.parse_args()
     print(machine.describe())
     worst = 0.0
@@ -116,6 +118,8 @@ def main() -> int:
                         f"looked every {pace_s:g} s, seen on {seen}, foretold for {n}: "
                         f"{100 * off:+.1f} %"
                     )
+                if args.keep:
+                    shutil.copytree(run.path, args.keep / f"every-{pace_s:g}-on-{seen}")
     print(f"worst: {100 * worst:.1f} %; asked for: {100 * args.tolerance:g} %")
     return 0 if worst <= args.tolerance else 1
 

@@ -87,7 +87,7 @@ def observed(run: Run, stages_file: str | None = None) -> Plan:
         n_procs=n_procs,
         engine=engine,
         total_s=total_s,
-        around_s=max(total_s - engine.notices(nodes_s), 0.0),
+        around_s=max(total_s - engine.notices(nodes_s + engine.late_s), 0.0),
     )
 
 

@@ -5,6 +5,9 @@ from hypothesis import strategies as st
 
 from nicarbon.schedule import LOOK_S, Engine, Task, observe, schedule
 
+# No more than rounding.
+LATE_S = pytest.approx(0.0, abs=1e-9)
+
 
 def makespan(times):
     return max(end for _, end in times.values())
@@ -116,7 +119,16 @@ def test_that_an_engine_looks_is_seen():
     tasks = {str(i): Task(0.7 + i % 5, rank=i) for i in range(20)}
     needs = {str(i): [str(i - 3)] for i in range(3, 20)}
     found = schedule(tasks, needs, 2, Engine(look_s=LOOK_S))
-    assert seen(found, needs) == (2, Engine(look_s=LOOK_S), {})
+    assert seen(found, needs) == (2, Engine(look_s=LOOK_S, late_s=LATE_S), {})
+
+
+def test_one_node_that_begins_late_does_not_hide_it():
+    begins = [0.0, 1.26, 5.2, 7.2, 9.18, 11.18, 13.22, 15.2]
+    times = {str(i): (begin, begin + 0.5) for i, begin in enumerate(begins)}
+    assert seen(times, {})[1] == Engine(look_s=LOOK_S, late_s=pytest.approx(0.79, abs=0.03))
+    uneven = [0.0, 1.26, 4.1, 5.4, 8.9, 10.2, 13.1, 15.2]
+    times = {str(i): (begin, begin + 0.5) for i, begin in enumerate(uneven)}
+    assert seen(times, {})[1].look_s == 0
 
 
 def test_one_that_was_told_to_look_oftener_is_seen_too():
@@ -124,7 +136,7 @@ def test_one_that_was_told_to_look_oftener_is_seen_too():
     needs = {str(i): [str(i - 3)] for i in range(3, 20)}
     for look_s in (0.5, 1.0, 5.0):
         found = schedule(tasks, needs, 2, Engine(look_s=look_s))
-        assert seen(found, needs) == (2, Engine(look_s=look_s), {})
+        assert seen(found, needs) == (2, Engine(look_s=look_s, late_s=LATE_S), {})
 
 
 def test_nothing_to_see():
