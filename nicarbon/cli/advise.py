@@ -8,7 +8,7 @@ import sys
 
 from nicarbon.advice import Advised, advise
 from nicarbon.cli import grid
-from nicarbon.cli.arguments import add_format, add_stages, terminal
+from nicarbon.cli.arguments import add_format, add_run, add_stages, terminal
 from nicarbon.cli.folders import complain
 from nicarbon.run import Run
 
@@ -29,7 +29,7 @@ for itself: what two of them save is not their sum.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments to its parser."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("run", metavar="RUN", help="a run folder")
+    add_run(parser)
     parser.add_argument(
         "--grid",
         metavar="PLACE",

@@ -16,6 +16,11 @@ from typing import TextIO
 from nicarbon.grouping import BY
 
 
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add the run folder of a verb that takes one."""
+    parser.add_argument("run", metavar="RUN", help="a run folder")
+
+
 def add_runs(parser: argparse.ArgumentParser) -> None:
     """Add the run folders of a verb that takes several; see `nicarbon.cli.folders`."""
     parser.add_argument(

@@ -7,7 +7,7 @@ import argparse
 import sys
 
 from nicarbon.bottleneck import Bottlenecks
-from nicarbon.cli.arguments import add_format, add_stages, repeat, terminal
+from nicarbon.cli.arguments import add_format, add_run, add_stages, repeat, terminal
 from nicarbon.run import Run
 
 _EXAMPLES = """\
@@ -32,7 +32,7 @@ A run that is still going on, or was killed, is shown as far as it was recorded.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments to its parser."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("run", metavar="RUN", help="a run folder")
+    add_run(parser)
     add_format(parser, ["json"])
     add_stages(parser)
 

@@ -9,7 +9,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from nicarbon.cli.arguments import add_stages, repeat
+from nicarbon.cli.arguments import add_run, add_stages, repeat
 from nicarbon.errors import NicarbonError
 from nicarbon.files import write_whole
 from nicarbon.grouping import BY, check
@@ -41,7 +41,7 @@ has all its figures, in the units that their names say; what is not known is lef
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments to its parser."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("run", metavar="RUN", help="a run folder")
+    add_run(parser)
     parser.add_argument(
         "-o",
         "--output",

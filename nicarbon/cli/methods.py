@@ -7,7 +7,7 @@ import argparse
 import shlex
 import sys
 
-from nicarbon.cli.arguments import add_stages, repeat
+from nicarbon.cli.arguments import add_run, add_stages, repeat
 from nicarbon.run import Run
 
 _EXAMPLES = """\
@@ -25,7 +25,7 @@ Price the run before (nicarbon price) to have emissions in it.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments to its parser."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("run", metavar="RUN", help="a run folder")
+    add_run(parser)
     parser.add_argument(
         "--format",
         choices=("text", "md", "bib"),

@@ -7,7 +7,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from nicarbon.cli.arguments import add_stages, repeat
+from nicarbon.cli.arguments import add_run, add_stages, repeat
 from nicarbon.files import write_whole
 from nicarbon.reports import html
 from nicarbon.run import Run
@@ -29,7 +29,7 @@ Needs: pip install 'nicarbon[report]'
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments to its parser."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("run", metavar="RUN", help="a run folder")
+    add_run(parser)
     parser.add_argument(
         "-o",
         "--output",

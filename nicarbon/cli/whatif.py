@@ -9,7 +9,7 @@ from math import inf, isfinite
 from typing import Any
 
 from nicarbon.cli import grid
-from nicarbon.cli.arguments import add_format, add_stages, terminal
+from nicarbon.cli.arguments import add_format, add_run, add_stages, terminal
 from nicarbon.cli.folders import complain
 from nicarbon.costs import costs
 from nicarbon.errors import NicarbonError
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this verb's arguments to its parser."""
     parser.epilog = _EXAMPLES
     parser.set_defaults(changes=[])
-    parser.add_argument("run", metavar="RUN", help="a run folder")
+    add_run(parser)
     parser.add_argument(
         "--stage", action=_Stage, dest="changes", metavar="NAME", help="the stage that is changed"
     )
