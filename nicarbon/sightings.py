@@ -16,7 +16,7 @@ from math import fsum, pi, sqrt
 
 import msgspec
 
-from nicarbon.meter.naming import KERNEL_CUT
+from nicarbon.meter.procstat import COMM_LENGTH
 from nicarbon.records import Interpreted, SampleFile, Sightings, Traced
 from nicarbon.units import NS_PER_S
 
@@ -171,8 +171,8 @@ def _named(
     if not told:
         return found
     whole = _together(traced.unnamed for traced in told)
-    long = {name for _, _, seen in found for name in seen.programs if len(name) > KERNEL_CUT}
-    long.update(name for traced in told for name in traced.programs if len(name) > KERNEL_CUT)
+    long = {name for _, _, seen in found for name in seen.programs if len(name) > COMM_LENGTH}
+    long.update(name for traced in told for name in traced.programs if len(name) > COMM_LENGTH)
     return [
         (
             first_ns,
@@ -212,7 +212,7 @@ def _with_traced(
 
 def _uncut(name: str, long: Iterable[str]) -> str:
     """Return the whole of a name that the kernel cut, where one alone begins so."""
-    if len(name) != KERNEL_CUT:
+    if len(name) != COMM_LENGTH:
         return name
     begin_so = [other for other in long if other.startswith(name)]
     return begin_so[0] if len(begin_so) == 1 else name
