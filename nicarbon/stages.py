@@ -297,9 +297,8 @@ class StageRules:
         return f"{node.name}: {rule.stage}, by {told(rule, node)}"
 
 
-def _short(pattern: str | None) -> str:
+def _short(pattern: str) -> str:
     """Cut a long regular expression: whoever wants the rest looks into the file."""
-    pattern = pattern or ""
     return pattern if len(pattern) <= _LONGEST else f"{pattern[: _LONGEST - 1]}…"
 
 
@@ -314,16 +313,17 @@ def told(rule: Rule, node: Node) -> str:
     '(interface *ApplyMask -> downstream)'
     """
     values = dict(zip(KEYS, _values(node), strict=True))
+    read = ""
     if "node" in rule.keys and rule.keys["node"].fitting(_texts("node", node.own_name)) is None:
         words = _class_in_words(node)  # Then it fitted as a name.
-        read, values = f"class {words}: ", {**values, "node": words, "interface": ""}
-    else:
-        read = ""
-    fits = [
-        f"{key} {_short(rule.keys[key].fitting(_texts(key, value)))}"
+        read, values = f"class {words}: ", {**values, "node": words}
+    fitting = {
+        key: rule.keys[key].fitting(_texts(key, value))
         for key, value in values.items()
         if key in rule.keys
-    ]
+    }
+    # A name that was read as a function's fits rules for functions, whatever the class.
+    fits = [f"{key} {_short(pattern)}" for key, pattern in fitting.items() if pattern]
     where = rule.where.removeprefix(f"{BUILTIN}{os.sep}")
     return f"{where} ({read}{', '.join(fits)} -> {rule.stage})"
 

@@ -199,13 +199,19 @@ class TestWords:
         node = Node("wf.hmc_wf.step", "wf.hmc_wf", "lab.interfaces.MergeDWIs")
         assert rules.classify(Graph("", "", (node,), ())) == {node.name: "input and output"}
 
+    def test_a_name_is_a_functions_where_the_class_tells_nothing(self, rules):
+        node = Node("wf.copy_files", "wf", "lab.interfaces.Thing")
+        assert rules.classify(Graph("", "", (node,), ())) == {node.name: "input and output"}
+        assert "(node re:" in rules.explain(node)
+        assert "interface" not in rules.explain(node)
+
     def test_a_class_that_does_whatever_it_is_given_is_no_name(self, rules):
         node = Node("wf.step", "wf", FUNCTION)
         assert rules.classify(Graph("", "", (node,), ())) == {node.name: "unclassified"}
 
 
 class TestLabelled:
-    """Nodes of 19 pipelines; see tests/data/README.rst for who labelled them, and how."""
+    """Nodes of 20 pipelines; see tests/data/README.rst for who labelled them, and how."""
 
     def test_95_of_100_nodes_have_a_stage_that_their_label_accepts(self, nodes):
         differ = [row for row in nodes if not row.agrees]
