@@ -138,7 +138,7 @@ def test_a_log_that_is_none_costs_the_steps_and_nothing_else(metered, tmp_path):
     script = tmp_path / "recon-all"
     script.write_text(
         "#!/bin/sh\nmkdir -p $SUBJECTS_DIR/bert/scripts/recon-all.log "
-        "$SUBJECTS_DIR/bert/scripts/recon-all-status.log\nsleep 0.5\n"
+        "$SUBJECTS_DIR/bert/scripts/recon-all-status.log\nsleep 2\n"
     )
     script.chmod(0o755)
     run, said = metered(2e-5, str(script), "-s", "bert", "-all")
