@@ -156,12 +156,15 @@ def coverage(n_draws: int, pool: multiprocessing.pool.Pool) -> None:
         ("servers", "ranges were set on it", n_draws),
         ("anything", "ranges were set on it", n_draws),
         ("recorded", "nothing was set on it", n_draws),
+        ("beside_strangers", "nothing was set on it", n_draws),
         ("recorded", "nothing was set on it; watts taught by 5 other runs", n_draws // 5),
     ):
         draw = partial(held_taught if "taught" in what else held, family)
         drawn = pool.imap_unordered(draw, range(10**6, 10**6 + n))
         rows = [row for row in drawn if row is not None]
-        print(f"\n{family} ({what}), {len(rows)} draws: ranges that hold the truth")
+        print(
+            f"\n{family.replace('_', ' ')} ({what}), {len(rows)} draws: ranges that hold the truth"
+        )
         print("  at once    nodes   sums of a tool   all nodes   of one node, sharing adds")
         for name, some in _by_number(rows):
             parts = [statistics.fmean(row[i] for row in some) for i in (1, 2, 4)]

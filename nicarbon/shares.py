@@ -103,7 +103,8 @@ def divide(
     if kinds is None:
         kinds = Kinds({span: span for span in nodes})
     n_cpus = max((file.host.n_cpus for file in sample_files), default=1)
-    doubts = unlike.doubts(line, busy_s, nodes, kinds, n_cpus)
+    lives_ns = {span: (ran[span].start.t_monotonic_ns, ran[span].end_ns) for span in nodes}
+    doubts = unlike.doubts(line, busy_s, nodes, kinds, n_cpus, lives_ns)
     counted, others = nodes, np.ones(len(busy_s))
     if kinds.watts is not None:
         counted, others = weighed(line, busy_s, nodes, kinds.of, kinds.watts)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,8 @@ class Mix:
         Of the watts of nodes of one tool, as a fraction (one standard deviation).
     strangers : tuple of (float, float)
         CPUs and watts of what runs beside.
+    restless_s : float
+        Mean seconds after which what runs beside pauses, or goes on; it never does where it is 0.
     in_order : bool
         Whether each worker goes through the tools in their order, as subjects through a pipeline;
         else they are drawn.
@@ -81,6 +83,7 @@ class Mix:
     length_s: float = 60.0
     own_spread: float = 0.1
     strangers: tuple[tuple[float, float], ...] = ((0.8, 4.5),)
+    restless_s: float = 0.0
     in_order: bool = False
     seed: int = 0
 
@@ -242,6 +245,17 @@ def recorded(chance: random.Random, n_at_once: int | None = None) -> Mix:
     return _mix(chance, tuple(tools), host, n_at_once, (0.03, 0.2))
 
 
+def beside_strangers(chance: random.Random, n_at_once: int | None = None) -> Mix:
+    """Draw as `recorded`, one node at a time, beside what is no node, which may come and go."""
+    mix = recorded(chance, n_at_once or 1)
+    strangers = ((chance.uniform(0.2, 5.0), chance.uniform(3.0, 8.0)) for _ in range(3))
+    return replace(
+        mix,
+        strangers=tuple(strangers)[: chance.choice((1, 2, 3))],
+        restless_s=chance.choice((0.0, 2.0, 10.0)),
+    )
+
+
 def _any_tool(chance: random.Random, name: str, kind: str) -> Tool:
     if kind == "even":
         core_w = chance.uniform(2.0, 8.0)
@@ -301,7 +315,11 @@ def carry_out(mix: Mix, path: Path, **run: Any) -> dict[str, Truth]:
     host = SimulatedHost(path / "root", **mix.host)
     n_sockets = int(mix.host.get("n_sockets", 2))
     for i, (cpus, watts) in enumerate(mix.strangers):
-        host.spawn("stranger", cpus=cpus, watts=watts, socket=i % n_sockets)
+        pid = host.spawn("stranger", cpus=cpus, watts=watts, socket=i % n_sockets)
+        if mix.restless_s:
+            lengths_s = [chance.expovariate(1 / mix.restless_s) + 0.01 for _ in range(20)]
+            steps = [Phase(s, cpus * (j % 2), watts, 0.0) for j, s in enumerate(lengths_s)]
+            host.play(pid, steps)
     done = SimulatedRun(host, path / "run", engine_cpus=0.02, meter_cpus=0.001, **run)
     for i in range(mix.n_at_once):
         worker = done.worker(socket=i % n_sockets)

@@ -9,7 +9,9 @@ from timelines import line
 
 from nicarbon.curves import Piece
 from nicarbon.kinds import Kinds
-from nicarbon.unlike import Doubt, _whitened, doubts, joined, sigma
+from nicarbon.unlike import Doubt, doubts, joined, sigma
+
+S = 1_000_000_000
 
 
 def found(power_w, nodes, of, others=0.0, covered=None, **kind):
@@ -18,7 +20,11 @@ def found(power_w, nodes, of, others=0.0, covered=None, **kind):
     busy = np.full(len(power_w), float(others))
     for piece in pieces.values():
         busy[piece.where] += piece.cpu_s
-    return doubts(line(power_w, covered), busy, pieces, Kinds(of, **kind), 8)
+    # Each lives for the whole of its seconds.
+    lives_ns = {
+        span: (first * S, (first + len(cpus)) * S) for span, (first, cpus) in nodes.items()
+    }
+    return doubts(line(power_w, covered), busy, pieces, Kinds(of, **kind), 8, lives_ns)
 
 
 def test_who_is_alone_or_among_its_like_is_sure():
@@ -47,8 +53,16 @@ def test_the_others_are_a_kind_too():
     [one] = found([20.0] * 3, {"a": (0, [1, 1, 1])}, {"a": "fsl"}, others=1.0).values()
     [(others, lost), (name, got)] = one.kinds_j
     assert (others, name) == ("", "fsl")
-    assert got == pytest.approx(-lost)
-    assert got > 0
+    assert lost < 0 < got
+
+
+def test_that_nodes_are_alike_says_nothing_of_strangers():
+    # One kind after the other, on power that never changes, beside a stranger.
+    nodes = {span: (10 * i, [1] * 10) for i, span in enumerate("abcd")}
+    of = {span: span for span in nodes}
+    alike = found([30.0] * 40, nodes, of, others=1.0)["b"]
+    of_own, of_others = (dict(alike.kinds_j)[name] for name in ("b", ""))
+    assert abs(of_others) > 2 * abs(of_own)
 
 
 def test_an_execution_of_several_programs_is_unlike_its_own_kind():
@@ -122,9 +136,17 @@ def test_own_differences_are_independent():
     assert sigma([]) == 0.0
 
 
-def test_triangular_systems_are_solved_without_blas():
-    rng = np.random.default_rng(7)
-    factor = np.tril(rng.random((2, 3, 5, 5)) + np.eye(5))
-    values = rng.random((2, 3, 5))
-    expected = np.linalg.solve(factor, values[..., None])[..., 0]
-    assert _whitened(factor, values) == pytest.approx(expected)
+def test_who_came_and_went_within_a_second_has_its_part_of_the_idle_power_in_doubt():
+    # Half a second of four threads, then half a second of one; power is mostly idling.
+    nodes = {"a": (0, [2.0]), "b": (0, [0.5])}
+    pieces = {span: Piece(first, np.array(cpus)) for span, (first, cpus) in nodes.items()}
+    kinds = Kinds(dict.fromkeys(nodes, "fsl"))
+    halves = {"a": (0, S // 2), "b": (S // 2, S)}
+    one, other = (
+        doubts(line([100.0]), np.array([2.5]), pieces, kinds, 8, lives_ns)
+        for lives_ns in (halves, dict.fromkeys(nodes, (0, S)))
+    )
+    assert dict(one["a"].kinds_j)["(idle)"] == pytest.approx(-dict(one["b"].kinds_j)["(idle)"])
+    # It got four fifths of the idle power, and had a half of the second.
+    assert 0 < dict(one["a"].kinds_j)["(idle)"] < 0.3 * 100.0
+    assert not any(name == "(idle)" and abs(j) > 1e-9 for name, j in other["a"].kinds_j)
