@@ -82,6 +82,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="only read the sensors, for a container that was started by hand",
     )
     sampling.add_options(parser)
+    sampling.add_arguments_kept(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -116,7 +117,8 @@ def run(args: argparse.Namespace) -> int:
         python=args.python,
     )
     if not args.run:
-        print(f"nicarbon container --attend {shlex.quote(run_dir)} &")
+        attending = ["nicarbon", "container", "--attend", run_dir, *sampling.words(args)]
+        print(f"{shlex.join(attending)} &")
         print(shlex.join(line))
         print(f"next: nicarbon summary {shlex.quote(run_dir)}", file=sys.stderr)
         return 0

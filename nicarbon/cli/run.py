@@ -33,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     sampling.add_options(parser)
     sampling.add_rules(parser)
+    sampling.add_programs(parser)
+    sampling.add_arguments_kept(parser)
     parser.add_argument(
         "--stages", metavar="FILE", help="your own stage rules (TOML), tried before the built-in"
     )

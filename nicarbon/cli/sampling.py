@@ -57,6 +57,20 @@ def add_rules(parser: argparse.ArgumentParser) -> None:
         help="a rule file that tells the steps in the log of a pipeline inside a node, as for "
         "nicarbon import; recon-all and FastSurfer need none",
     )
+
+
+def add_arguments_kept(parser: argparse.ArgumentParser) -> None:
+    """Declare whether command lines are kept."""
+    parser.add_argument(
+        "--keep-arguments",
+        action="store_true",
+        help="keep the command lines of programs inside nodes, too: they name subjects and files, "
+        "and are in the JSON of nicarbon summary --by program",
+    )
+
+
+def add_programs(parser: argparse.ArgumentParser) -> None:
+    """Declare how programs are told apart, where nodes and sampler see the same processes."""
     parser.add_argument(
         "--programs",
         choices=("seen", "exact"),
@@ -64,12 +78,18 @@ def add_rules(parser: argparse.ArgumentParser) -> None:
         help="how the programs inside nodes are told apart: by looks at the process tree, or "
         "exactly, by what the kernel tells of each (where perf_event_paranoid is 2 or less)",
     )
-    parser.add_argument(
-        "--keep-arguments",
-        action="store_true",
-        help="keep the command lines of programs inside nodes, too: they name subjects and files, "
-        "and are in the JSON of nicarbon summary --by program",
-    )
+
+
+def words(args: argparse.Namespace) -> list[str]:
+    """Return the options as another command line takes them, from any folder."""
+    found = []
+    if args.interval is not None:
+        found += ["--interval", f"{args.interval:g}"]
+    if args.progress != "auto":
+        found += ["--progress", args.progress]
+    for option, path in (("--host-root", args.host_root), ("--replay", args.replay)):
+        found += [] if path is None else [option, os.path.abspath(path)]
+    return [*found, "--keep-arguments"] if args.keep_arguments else found
 
 
 def options(args: argparse.Namespace) -> list[str]:

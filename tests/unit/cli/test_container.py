@@ -48,6 +48,16 @@ def test_options_stand_before_the_image_or_behind_it(given, capsys):
     assert err == f"next: nicarbon summary {run_dir}\n"
 
 
+def test_the_line_that_attends_has_the_samplers_options(capsys):
+    Path("my host").mkdir()
+    given = ["--interval", "0.5", "--host-root", "my host", "--keep-arguments", "-o", "run"]
+    assert main(["container", *given, "img", "--", "tool"]) == 0
+    words = shlex.split(capsys.readouterr().out.splitlines()[0])
+    assert words[:4] == ["nicarbon", "container", "--attend", os.path.abspath("run")]
+    host = os.path.abspath("my host")
+    assert words[4:] == ["--interval", "0.5", "--host-root", host, "--keep-arguments", "&"]
+
+
 @pytest.mark.parametrize(
     ("there", "image", "first"),
     [
