@@ -235,7 +235,7 @@ def ipython_engines(tmp_path, environment):
             start("engine", PYTHONPATH=os.pathsep.join([str(hidden), env["PYTHONPATH"]]))
         wait = (
             "import ipyparallel, sys\n"
-            f"ipyparallel.Client().wait_for_engines({n_with + n_without}, timeout=60)"
+            f"ipyparallel.Client().wait_for_engines({n_with + n_without}, timeout={PATIENCE_S})"
         )
         subprocess.run([sys.executable, "-c", wait], env=env, check=True, capture_output=True)
         return {"IPYTHONDIR": env["IPYTHONDIR"]}
