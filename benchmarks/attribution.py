@@ -153,11 +153,11 @@ def _held(
 def coverage(n_draws: int, pool: multiprocessing.pool.Pool) -> None:
     """Print how often ranges of one standard deviation hold the truth: 68 % if they are right."""
     for family, what, n in (
-        ("servers", "ranges were set on it", n_draws),
-        ("anything", "ranges were set on it", n_draws),
-        ("recorded", "nothing was set on it", n_draws),
+        ("servers", "ranges were set on others of it", n_draws),
+        ("anything", "ranges were set on others of it", n_draws),
+        ("recorded", "ranges were judged by others of it", n_draws),
         ("beside_strangers", "nothing was set on it", n_draws),
-        ("recorded", "nothing was set on it; watts taught by 5 other runs", n_draws // 5),
+        ("recorded", "watts taught by 5 other runs", n_draws // 5),
     ):
         draw = partial(held_taught if "taught" in what else held, family)
         drawn = pool.imap_unordered(draw, range(10**6, 10**6 + n))

@@ -223,7 +223,7 @@ RECORDED: Mapping[int, tuple[tuple[float, float], ...]] = {
 
 
 def recorded(chance: random.Random, n_at_once: int | None = None) -> Mix:
-    """Draw programs of two classes on a host whose power was recorded: nothing was set on it."""
+    """Draw programs of two classes on a host whose power was recorded."""
     cpus, curve = chance.choice(list(RECORDED.items()))
     tools = []
     for i in range(chance.randint(3, 12)):
