@@ -281,6 +281,13 @@ def _notes(runs: Sequence[OneRun], whole: Sequence[OneRun]) -> Iterable[str]:
         yield f"left out, as they did not end well: {some(left_out)}"
     elif whole[0].outcome != "ok":
         yield f"none ended well: {some([f'{run.run_id} ({run.outcome})' for run in whole])}"
+    times = Counter(run.run_id for run in whole)
+    again = [f"{name} ({n} times)" for name, n in times.items() if n > 1]
+    if again:
+        yield (
+            f"the same run counts more than once: {some(again)}; it says nothing of how runs "
+            "differ"
+        )
     cached = [run for run in whole if run.n_cached]
     if cached:
         n_cached = sum(run.n_cached for run in cached)

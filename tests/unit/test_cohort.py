@@ -113,6 +113,12 @@ def test_what_makes_runs_unlike_is_said():
     assert "no energy is known of c" in said
 
 
+def test_one_run_that_is_given_twice_is_no_repetition_of_itself():
+    (note,) = side("wf", [made("a", path="runs/a"), made("a", path="copy/a"), made("b")]).notes
+    assert note.startswith("the same run counts more than once: a (2 times)")
+    assert side("wf", [made("a"), made("b")]).notes == ()
+
+
 def test_pipelines_are_told_apart_by_what_ran_and_on_what():
     runs = [made("a"), made("b", device="GPU"), made("c"), made("d", pipeline="other")]
     groups = pipelines(runs)
