@@ -4,7 +4,8 @@
 The same for 1,000 elements of one MapNode, which it runs by itself. Each trial is a process of its
 own, in memory (/dev/shm). Its cost is user and system time of the process and its children from
 before the plugin is made until the workflow has run, and what the sampler used by its own record.
-Pairs change their order. Beside it, one CodeCarbon offline tracker a node.
+Pairs change their order. What is paid once a run (imports, the sampler's start) and what for each
+node follows from runs of a tenth of the nodes. Beside it, one CodeCarbon offline tracker a node.
 """
 
 from __future__ import annotations
@@ -132,6 +133,11 @@ def upper_bound(values: list[float]) -> float:
     return statistics.mean(values) + t * statistics.stdev(values) / len(values) ** 0.5
 
 
+def mean_difference(these: list[float], those: list[float]) -> float:
+    """Return by how much the first are larger on average."""
+    return statistics.mean(these) - statistics.mean(those)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=20)
@@ -146,10 +152,14 @@ def main() -> int:
     measure("metered", 1)  # Bytecode is compiled, files are in memory.
     shapes = {"": "trivial nodes", "-elements": "trivial elements of one MapNode"}
     found: dict[str, list[tuple[float, float]]] = {}
+    few: dict[str, list[float]] = {"plain": [], "metered": []}
+    n_few = max(args.nodes // 10, 1)
     for pair in range(args.pairs):
         for shape in shapes:
             for kind in ("plain", "metered") if pair % 2 == 0 else ("metered", "plain"):
                 found.setdefault(kind + shape, []).append(measure(kind + shape, args.nodes))
+                if not shape:
+                    few[kind].append(measure(kind, n_few)[0])
     bounds_ms = []
     for shape, what in shapes.items():
         plain_ms = [used_s / args.nodes * 1000 for used_s, _ in found["plain" + shape]]
@@ -168,6 +178,13 @@ def main() -> int:
             f"  budget            {BUDGET_MS:7.3f} ms: "
             f"{'kept' if bounds_ms[-1] <= BUDGET_MS else 'BROKEN'}"
         )
+    many_s = mean_difference([s for s, _ in found["metered"]], [s for s, _ in found["plain"]])
+    few_s = mean_difference(few["metered"], few["plain"])
+    each_s = (many_s - few_s) / (args.nodes - n_few)
+    print(
+        f"  of trivial nodes, once a run {(few_s - n_few * each_s) * 1000:.0f} ms and for each "
+        f"{each_s * 1000:.3f} ms (against runs of {n_few} nodes)"
+    )
     if machine.has_codecarbon():
         n = args.codecarbon_nodes
         first_s, later_s = measure("codecarbon", n)
