@@ -73,7 +73,9 @@ def observed(run: Run, stages_file: str | None = None) -> Plan:
         for name, at in ready_times(graph, measured).items()
     }
     wanted = {name: graph.nodes[name]["n_procs"] or 1 for name in graph}
-    n_procs, engine, delays = observe(times, ready, wanted)
+    # Steps of a log begin on whole seconds, as if by looks; nipype alone looks.
+    may_look = run.facts.info.engine in ("", "nipype")
+    n_procs, engine, delays = observe(times, ready, wanted, may_look)
     needs = {name: list(graph.predecessors(name)) for name in graph}
     if engine.look_s:
         needs |= _expanded(graph, needs)

@@ -176,6 +176,7 @@ def observe(
     times: Mapping[str, tuple[float, float]],
     ready_s: Mapping[str, float | None],
     n_procs: Mapping[str, int],
+    may_look: bool = True,
 ) -> tuple[int, Engine, dict[str, float]]:
     """Read processors and the engine's ways from a schedule that happened.
 
@@ -187,6 +188,8 @@ def observe(
         When all that a task needs had ended; None where it needs nothing.
     n_procs : mapping
         Processors that each task holds.
+    may_look : bool, optional
+        Whether the engine is one that may look now and then.
 
     Returns
     -------
@@ -206,7 +209,7 @@ def observe(
     )
     most = max(accumulate((event[2] for event in events), initial=0)) or 1
     sorted_begins = sorted(begin for begin, _ in times.values())
-    look_s = _looks(sorted_begins)
+    look_s = _looks(sorted_begins) if may_look else 0.0
     if look_s:
         return most, Engine(look_s=look_s, late_s=_late_s(sorted_begins, look_s)), {}
     delays = _delays(times, ready_s, n_procs, most)

@@ -126,6 +126,8 @@ def test_one_node_that_begins_late_does_not_hide_it():
     begins = [0.0, 1.26, 5.2, 7.2, 9.18, 11.18, 13.22, 15.2]
     times = {str(i): (begin, begin + 0.5) for i, begin in enumerate(begins)}
     assert seen(times, {})[1] == Engine(look_s=LOOK_S, late_s=pytest.approx(0.79, abs=0.03))
+    # Steps of a log begin on whole seconds, and no engine looked.
+    assert observe(times, {}, dict.fromkeys(times, 1), may_look=False)[1].look_s == 0
     uneven = [0.0, 1.26, 4.1, 5.4, 8.9, 10.2, 13.1, 15.2]
     times = {str(i): (begin, begin + 0.5) for i, begin in enumerate(uneven)}
     assert seen(times, {})[1].look_s == 0
