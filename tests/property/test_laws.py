@@ -38,7 +38,7 @@ VIRTUAL = Sensor(
     "virtual", "modelled", (Domain("host", "host", model=Model((3.0, 5.0, 9.0), (2.0, 4.0, 7.0))),)
 )
 
-laws = settings(max_examples=150, deadline=None, derandomize=True)
+laws = settings(max_examples=150)
 
 
 def rapl(names):
@@ -438,6 +438,13 @@ def test_every_execution_is_there_once_and_makes_sense(run):
         if span.energy_j is not None and span.energy_j >= 0.0 and span.method == "measured":
             assert span.sensor_low_j <= span.energy_j <= span.sensor_high_j
             assert span.shared_j == 0.0
-            # With all kinds known, nobody gets what nobody lacks.
-            kinds_j = [joules for _, joules in span.doubt.kinds_j]
-            assert close(sum(kinds_j), 0.0, scale=sum(map(abs, kinds_j)) + 1.0)
+            # Nobody gets what nobody lacks: kinds of nodes pay each other, or for what is no node,
+            # whose watts are unknown in a way of their own.
+            kinds_j = {name: j for name, j in span.doubt.kinds_j if name != "(idle)"}
+            scale = sum(map(abs, kinds_j.values())) + 1.0
+            others_j = kinds_j.pop("", 0.0)
+            assert others_j <= 1e-9 * scale
+            if others_j:
+                assert sum(kinds_j.values()) >= -1e-9 * scale
+            else:
+                assert close(sum(kinds_j.values()), 0.0, scale=scale)

@@ -24,7 +24,7 @@ from nicarbon.reader import read_run
 from nicarbon.testing import SimulatedHost, SimulatedRun, mixes
 from nicarbon.watts import Watts
 
-laws = settings(max_examples=40, deadline=None, derandomize=True)
+laws = settings(max_examples=40)
 
 
 @st.composite

@@ -63,7 +63,7 @@ def test_a_life_that_its_cpu_seconds_contradict_is_taken_as_the_whole_interval()
 lives = st.tuples(st.integers(0, 39), st.integers(1, 30), st.integers(1, 8))
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(st.lists(lives, min_size=1, max_size=6), st.sampled_from([0.0, 0.7, 3.0]))
 def test_it_is_what_a_division_instant_by_instant_says(drawn, others):
     n = 4

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nicarbon.intervals import length_s, union, without
@@ -15,7 +15,6 @@ def instants(intervals):
     return {t for first, last in intervals for t in range(first, last)}
 
 
-@settings(deadline=None, derandomize=True)
 @given(some, some)
 def test_union_and_difference_are_those_of_sets(a, b):
     joined, holes = union(a), union(b)
