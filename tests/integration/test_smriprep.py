@@ -85,7 +85,12 @@ def _only_in_full():
 
 def executed(log):
     """Names of the nodes that nipype says it executed, as often as it says so."""
-    return Counter(re.findall(r'\[Node\] Executing "([^"]+)"', log))
+    return Counter(map(lasting, re.findall(r'\[Node\] Executing "([^"]+)"', log)))
+
+
+def lasting(name):
+    """What is left of a node's name without the time and number of sMRIPrep's run."""
+    return re.sub(r"^(fsdir_run)_\w+$", r"\1", name)
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +152,7 @@ def recorded(run):
     """Names of the nodes that were metered, as nipype's log has them, as often as they ran."""
     # What iterables add to a name stands behind it: ``resample.a0``.
     names = {
-        node.name: node.name.removeprefix(f"{node.workflow}.").split(".")[0]
+        node.name: lasting(node.name.removeprefix(f"{node.workflow}.").split(".")[0])
         for graph in run.facts.graphs
         for node in graph.nodes
     }
