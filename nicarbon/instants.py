@@ -68,10 +68,11 @@ def host_s_too_much(
     instants = np.unique(np.concatenate([t_ns, first_ns, last_ns]))
     seconds = np.diff(instants) / NS_PER_S
     begins, ends = np.searchsorted(instants, first_ns), np.searchsorted(instants, last_ns)
-    cpus = cpu_s * NS_PER_S / (last_ns - first_ns)
+    # Two samplers may have read at the same instant: nothing lies between.
+    cpus = cpu_s * NS_PER_S / np.maximum(last_ns - first_ns, 1)
     steps = np.bincount(begins, cpus, len(instants)) - np.bincount(ends, cpus, len(instants))
     interval = np.searchsorted(t_ns, instants[:-1], "right") - 1
-    length_s = np.diff(t_ns) / NS_PER_S
+    length_s = np.maximum(np.diff(t_ns), 1) / NS_PER_S
     rest_s = np.maximum(busy_s - np.bincount(at, cpu_s, len(busy_s)), 0.0)
     busy = np.maximum(np.cumsum(steps)[:-1], 0.0) + (rest_s / length_s)[interval]
     # Seconds of the host for each CPU that was kept busy since the timeline began.
