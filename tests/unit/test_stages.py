@@ -218,6 +218,12 @@ class TestLabelled:
         assert len(nodes) > 1100
         assert len(differ) / len(nodes) <= 0.05, differ
 
+    def test_readers_who_knew_no_rule_agree(self, nodes):
+        read = [row for row in nodes if {label[0] for label in row.readers} - {"engine"}]
+        differ = [row for row in read if not any(row.found in label for label in row.readers)]
+        assert len(read) > 650
+        assert len(differ) / len(read) <= 0.06, differ
+
     def test_few_are_unclassified(self, nodes):
         assert sum(row.found == "unclassified" for row in nodes) / len(nodes) <= 0.02
 
