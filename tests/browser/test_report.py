@@ -58,11 +58,16 @@ def test_charts_draw_what_was_recorded(opened, name):
         assert drawn == n_bars > 1
         assert page.evaluate(f"{CHART.format('treemap')}.getOption().series[0].data.length") > 1
         for chart in ("timeline", "treemap"):
-            # What is drawn is seen with the browser's next picture.
+            # What is drawn is seen with the browser's next picture. It is read from a copy: to
+            # look again at the page's own makes the browser warn.
             colours = f"""(() => {{
                 const canvas = document.querySelector('#{chart} canvas');
-                const pixels = canvas.getContext('2d')
-                  .getImageData(0, 0, canvas.width, canvas.height).data;
+                const copy = document.createElement('canvas').getContext(
+                  '2d', {{willReadFrequently: true}});
+                copy.canvas.width = canvas.width;
+                copy.canvas.height = canvas.height;
+                copy.drawImage(canvas, 0, 0);
+                const pixels = copy.getImageData(0, 0, canvas.width, canvas.height).data;
                 const seen = new Set();
                 for (let i = 0; i < pixels.length; i += 400)
                   seen.add(pixels.slice(i, i + 3).join());
