@@ -237,14 +237,16 @@ class Sampler:
         if self._gpu_use is not None and self._gpu_use.is_due():
             self.watch.follow()
             self._look_at_gpus(self._gpu_use)
-        before_s = time.thread_time()
         self.drain()
+        n_modules, before_s = len(sys.modules), time.thread_time()
         self.watch.follow()
         trees = self.watch.trees()
         self._sightings.look(trees)
         if self._markers.found():
             self.sample()
-        return self._sightings.wait_s(trees, time.thread_time() - before_s)
+        cost_s = time.thread_time() - before_s
+        # The first look at a program loads what names it: the next one comes no later for that.
+        return self._sightings.wait_s(trees, cost_s if len(sys.modules) == n_modules else 0.0)
 
     def drain(self) -> float:
         """Read what the kernel told of programs; return the seconds until the next time."""

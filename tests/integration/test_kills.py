@@ -260,7 +260,7 @@ def test_a_run_folder_removed_while_running_stops_nothing(pipeline, tmp_path, pl
 
 
 FULL = """
-import os, resource
+import json, os, resource
 from nicarbon.meter import session, writer
 
 # The sampler's file stays smaller than this: the kernel cuts what is written, as a full disk does.
@@ -273,12 +273,13 @@ session.Session.start = limited
 
 # Nodes' records meet a disk that is full.
 append = writer.Writer._append
-def full(self, fd, record):
-    if record["kind"] not in ("start", "end") or record["kind"] == "KEPT":
-        return append(self, fd, record)
+def full(self, fd, text):
+    kind = json.loads(text)["kind"]
+    if kind not in ("start", "end") or kind == "KEPT":
+        return append(self, fd, text)
     fd = os.open("/dev/full", os.O_WRONLY)
     try:
-        return append(self, fd, record)
+        return append(self, fd, text)
     finally:
         os.close(fd)
 writer.Writer._append = full
