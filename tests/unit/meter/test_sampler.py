@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import msgspec
@@ -111,6 +112,27 @@ def test_programs_that_were_seen_are_in_the_next_sample(run_dir, host, clock):
     _, one, two, three = lines_of(run_dir)
     assert one.sightings == three.sightings == {}
     assert two.sightings == {"s": records.Sightings(1, {"bet": (1, 0.1, 0.0)})}
+
+
+@pytest.mark.parametrize("loads", [True, False])
+def test_what_the_first_look_loads_is_not_the_cost_of_the_next(
+    run_dir, host, clock, monkeypatch, loads
+):
+    host.process(7)
+    sampler = Sampler(str(run_dir), host.path, driver_pid=7, clock=clock)
+    sampler.open()
+    sampler.sample()
+
+    def look(trees):
+        until_s = time.thread_time() + 0.1
+        while time.thread_time() < until_s:
+            pass
+        if loads:
+            monkeypatch.setitem(sys.modules, "loaded_by_a_look", types.ModuleType("loaded"))
+
+    monkeypatch.setattr(sampler._sightings, "look", look)
+    # What a look costs sets when the next may come: of a tenth of a second, not for seconds.
+    assert (sampler.sight() < 3) is loads
 
 
 def test_who_used_each_card_is_in_the_next_sample(run_dir, host, clock, cards):
