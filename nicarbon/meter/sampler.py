@@ -242,9 +242,10 @@ class Sampler:
         self.watch.follow()
         trees = self.watch.trees()
         self._sightings.look(trees)
+        # Samples where steps begin are few in a day's run, and no reason to look less often.
+        cost_s = time.thread_time() - before_s
         if self._markers.found():
             self.sample()
-        cost_s = time.thread_time() - before_s
         # The first look at a program loads what names it: the next one comes no later for that.
         return self._sightings.wait_s(trees, cost_s if len(sys.modules) == n_modules else 0.0)
 
