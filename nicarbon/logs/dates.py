@@ -16,22 +16,24 @@ from functools import lru_cache
 import msgspec
 
 # First letters of the months in languages that hospitals and clusters run in, without accents:
-# en, de, fr, es, it, pt, nl, sv, da, pl, tr, ru (CLDR's abbreviated names).
+# en, de, fr, es, it, pt, ca, gl, nl, af, sv, da, nb, is, fi, et, lt, pl, cs, hu, ro, tr, el, ru,
+# uk, sr (CLDR's and glibc's names). The longest that a word begins with counts.
 _MONTHS = {
-    1: "jan ene gen sty oca янв",
-    2: "feb fev lut sub фев",
-    3: "mar mrt maa mrz marz мар",
-    4: "apr avr abr kwi nis апр",
-    5: "may mai mei maj mag maggio мая май",
-    6: "jun juin giu cze haz июн",
-    7: "jul juil lug lip tem июл",
-    8: "aug aou ago sie авг",
-    9: "sep set wrz eyl сен",
-    10: "oct okt out ott paz eki окт",
-    11: "nov lis kas ноя",
-    12: "dec dez dic gru ara дек",
+    1: "jan ene gen xan sty oca ian jaan tammi sau led янв січ јан ιαν",
+    2: "feb fev lut sub vee helmi vas uno фев лют феб φεβ",
+    3: "mar mrt maa mrz mae marz moz kov bre мар бер μαρ",
+    4: "apr avr abr kwi nis huhti bal dub апр кві απρ",
+    5: "may mai mei maj mag maggio touko geg kve мая май тра мај μαι",
+    6: "jun juin giu cze haz iun juu xun kesa birz cerv cen июн чер јун ιουν",
+    7: "jul juil jui lug lip tem iul juul xul heina liep cervenc cec июл лип јул ιουλ",
+    8: "aug aou ago agu avg sie elo rugp srp авг сер αυγ",
+    9: "sep set sze wrz eyl syy rugs zar сен вер сеп σεπ",
+    10: "oct okt out ott paz eki loka spa rij окт жов οκτ",
+    11: "nov lis kas noi marras lap ноя ное нов лис νοε",
+    12: "dec dez dic gru ara des det joulu pro дек гру дец δεκ",
 }
 _MONTH_OF = {name: month for month, names in _MONTHS.items() for name in names.split()}
+_LONGEST_MONTH = max(map(len, _MONTH_OF))
 
 # Hours east of Greenwich of names that mean one zone wherever imaging is done.
 _ZONES = {
@@ -71,13 +73,28 @@ _ZONES = {
 # Names of several zones, told by the name that the other half of the year has in the same log.
 _TOLD_BY = {("CST", "CDT"): -6, ("BST", "GMT"): 1, ("IST", "GMT"): 1}
 
+# A time of day: with colons, points (fi) or the signs of Chinese, Japanese and Korean.
+CLOCK = r"\d{1,2}(?:[:.]|[時时]|시 ?)\d{2}(?:[:.]|分|분 ?)\d{2}"
+_AM, _PM = "a\\.? ?m\\b\\.?|上午|午前|오전|π\\.?μ\\.?", "p\\.? ?m\\b\\.?|下午|午後|오후|μ\\.?μ\\.?"
 _TIME = re.compile(
-    r"(?<!\d)(\d{1,2}):(\d{2}):(\d{2})(?:[.,]\d+)?(?!:?\d)(?:\s*([APap])\.?[Mm]\b\.?)?"
+    rf"(?:(?P<am>[Aa][Mm]|上午|午前|오전)|(?P<pm>[Pp][Mm]|下午|午後|오후))? ?(?<!\d)"
+    rf"(?P<clock>{CLOCK})(?:[.,]\d+)?[秒초]?(?!:?\d)"
+    rf"(?:\s*(?:(?P<later_am>{_AM})|(?P<later_pm>{_PM})))?",
+    re.IGNORECASE,
 )
 _ISO = re.compile(r"(?<!\d)(\d{4})[-/](\d{2})[-/](\d{2})")
 _HAN = re.compile(r"(\d{4})\s*[年년.]\s*(\d{1,2})\s*[月월.]\s*(\d{1,2})\s*[日일.]?")
+# eu, and FastSurfer's own; years of two digits are this century's.
+_SHORT = re.compile(r"(?<![\d-])(\d{2})-(\d{2})-(\d{2})(?![\d-])")
+_DAY_FIRST = re.compile(r"(?<![\d.])(\d{1,2})\.\s?(\d{1,2})\.\s?(\d{4})(?!\d)")
+_HAN_MONTH = re.compile(r"(\d{1,2})\s*月\s*(\d{1,2})(?!\d)")
 _YEAR = re.compile(r"(?<![\d:+-])((?:19|20)\d{2})(?![\d:])")
-_DAY = re.compile(r"(?<![\d:+-])(\d{1,2})(?![\d:])")
+_DAY = re.compile(r"(?<![\w:+-])(\d{1,2})(?![\d:])")
+_YEAR_FIRST = re.compile(r"\W*\d{4}\b")
+_NUMBER = re.compile(r"\d+")
+# A half of the day in a language that is not known here, or that has no word for it and leaves
+# two blanks: the time may be twelve hours off.
+_UNKNOWN_HALF = re.compile(r"\s*[a-zà-ÿ]{2,}|  +[A-Z]")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _NUMERIC_ZONE = re.compile(r"(?:UTC|GMT)?([+-])(\d{2}):?(\d{2})?(?!\d)")
 _ZONE_WORD = re.compile(r"(?<![^\W\d_])([A-Z]{1,5})(?![^\W\d_])")
@@ -126,12 +143,12 @@ def read_date(text: str) -> Stamp | None:
         return None
     before, after = text[: time.start()], text[time.end() :]
     day = _day_of(before, after)
-    if day is None:
+    if day is None or _UNKNOWN_HALF.match(after):
         return None
-    hour, minute, second = (int(part) for part in time.group(1, 2, 3))
-    half = (time[4] or "").upper()
-    if half and 1 <= hour <= 12:
-        hour = hour % 12 + (12 if half == "P" else 0)
+    hour, minute, second = (int(part) for part in _NUMBER.findall(time["clock"]))
+    is_pm = time["pm"] or time["later_pm"]
+    if (is_pm or time["am"] or time["later_am"]) and 1 <= hour <= 12:
+        hour = hour % 12 + (12 if is_pm else 0)
     try:
         instant = datetime(*day, hour, minute, min(second, 59), tzinfo=UTC)
     except ValueError:
@@ -145,13 +162,23 @@ def _day_of(before: str, after: str) -> tuple[int, int, int] | None:
         found = pattern.search(before)
         if found:
             return int(found[1]), int(found[2]), int(found[3])
+    if found := _SHORT.search(before):
+        return 2000 + int(found[1]), int(found[2]), int(found[3])
+    if found := _DAY_FIRST.search(before):
+        return int(found[3]), int(found[2]), int(found[1])
     year = _YEAR.search(before) or _YEAR.search(after)
     if year is None:
         return None
-    words = [_plain(word) for word in _WORD.findall(before)]
-    # A weekday may look like a month (es: mar, martes): it always stands before the month.
-    months = [_month(word) for word in words]
-    month = next((m for m in reversed(months) if m), None)
+    if found := _HAN_MONTH.search(before):
+        return int(year[1]), int(found[1]), int(found[2])
+    # A weekday may look like a month (es: mar, martes): it stands farther from the year's end of
+    # the date. A longer word that is no month is one of a language that is not known here.
+    words = _WORD.findall(before)
+    month = None
+    for word in words if _YEAR_FIRST.match(before) else reversed(words):
+        month = _month(_plain(word))
+        if month or len(word) > 2:
+            break
     day = next((int(d) for d in _DAY.findall(before) if 1 <= int(d) <= 31), None)
     if month is None or day is None:
         return None
@@ -165,7 +192,8 @@ def _plain(word: str) -> str:
 
 
 def _month(word: str) -> int | None:
-    return _MONTH_OF.get(word) or _MONTH_OF.get(word[:4]) or _MONTH_OF.get(word[:3])
+    lengths = range(min(len(word), _LONGEST_MONTH), 2, -1)
+    return next((_MONTH_OF[word[:n]] for n in lengths if word[:n] in _MONTH_OF), None)
 
 
 def _zone_of(after: str) -> str:

@@ -15,22 +15,24 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from nicarbon.logs.dates import Stamp, read_date
+from nicarbon.logs.dates import CLOCK, Stamp, read_date
 from nicarbon.logs.lines import text
 from nicarbon.logs.steps import HEMISPHERES
 
 # A log of one subject has some hundred steps; a hostile one must not fill the memory.
 MOST_MARKS = 200_000
 
+# What begins each further run in recon-all.cmd, with its date; it has no ends.
+_AGAIN = "# New invocation of recon-all "
 _STARTS = tuple(
     start.encode()
     for start in (
         *("#@#", "@#@FSTIME", "FSRUNTIME@", "Started at", "Ended   at", "recon-all", "recon-surf"),
         *("subjid ", "status file for recon-all", "Log file for recon-surf", "PIDs (", "======"),
-        *("build-stamp.txt:", "ProgramName:", "Linux ", "Darwin "),
+        *("build-stamp.txt:", "ProgramName:", "Linux ", "Darwin ", _AGAIN),
     )
 )
-_MARK = re.compile(r"#@# +(\S.*\d{1,2}:\d\d:\d\d.*)$")
+_MARK = re.compile(rf"#@# +(\S.*{CLOCK}.*)$")
 # mris_preproc counts its inputs so, with a date; it is no step.
 _COUNTED = re.compile(r"\d+/\d+\b")
 _FSTIME = re.compile(
@@ -51,7 +53,7 @@ _SCRIPT = re.compile(
 )
 # What nipype puts before each line of a command's output, and its logger before that.
 _STREAMED = re.compile(rb"^std(?:out|err) \d{4}-\d\d-\d\dT[\d:.]+: ?")
-_YEAR_FIRST = re.compile(r"\d{4}")
+_YEAR_FIRST = re.compile(r"(?:西元)?\d{4}|\d\d-\d\d-\d\d")
 _HOST = re.compile(r"(?:Linux|Darwin) (\S+) \d")
 
 
@@ -206,6 +208,8 @@ class _Reader:
             yield from self._header(line)
         elif line.startswith("PIDs ("):
             yield Together()
+        elif line.startswith(_AGAIN):
+            yield Header(read_date(line[len(_AGAIN) :].strip()))
         elif line.startswith("======"):
             banner = read_banner(line)
             if banner is not None:

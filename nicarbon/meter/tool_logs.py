@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 _LONGEST = 200
 # A date has a time of day; programs print lines that look like marks and have none.
-_TIME = re.compile(r"\d{1,2}:\d\d:\d\d")
+_TIME = re.compile(r"\d{1,2}(?:[:.]|[時时]|시 ?)\d\d(?:[:.]|分|분 ?)\d\d")
 _ENDED = re.compile(r"(recon-(?:all|surf\.sh)) .*\b(finished without error|exited with ERRORS) at")
 _RECON_ALL = re.compile(
     rb"^(#@# .*|subjid .*|PIDs \(.*|status file for recon-all.*"

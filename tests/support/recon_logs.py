@@ -35,6 +35,8 @@ DATES = {
     "en_US": "%a %d %b %Y %I:%M:%S %p {zone}",
     "es": "mar {e} mar %Y %H:%M:%S {zone}",
     "de": "Di {e}. Mär %H:%M:%S {zone} %Y",
+    "fi": "ma {e}.3.%Y %H.%M.%S {zone}",
+    "zh_mac": "%Y年 %m月{e}日 星期二 %H时%M分%S秒 {zone}",
     "zh": "%Y年 %m月 %d日 星期二 %H:%M:%S {zone}",
 }
 

@@ -313,3 +313,22 @@ def test_two_status_logs_in_one_are_told_apart_by_who_begins_anew(read):
         ("Fix Topology", "rh"): 180,
         ("Smooth2", "lh"): 10,
     }
+
+
+def test_the_command_file_of_several_runs_gives_no_step_the_pause_between_them(read):
+    # recon-all.cmd: marks, and where each run began; no ends.
+    day = "Jan {} {:02}:00:00 UTC 2024"
+    log = read(
+        f"#@# MotionCor Mon {day.format(15, 9)}\n mri_convert a b\n"
+        f"#@# Talairach Mon {day.format(15, 10)}\n recon-all\n"
+        "#---------------------------------\n"
+        f"# New invocation of recon-all Fri {day.format(19, 9)} \n"
+        f"#@# Fill Fri {day.format(19, 10)}\n\n#@# Tessellate lh Fri {day.format(19, 11)}\n"
+    )
+    assert [(s.title, s.elapsed_s) for s in log.steps()] == [
+        ("MotionCor", 3600.0),
+        ("Talairach", None),
+        ("starting up", 3600.0),
+        ("Fill", 3600.0),
+        ("Tessellate", None),
+    ]

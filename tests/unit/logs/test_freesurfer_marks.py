@@ -20,6 +20,9 @@ def found(*lines):
         ("#@# Surf Reg  Fri Sep  4 13:44:32 CEST 2026", "Surf Reg", None),
         ("#@# segmentHA_T1.sh Fri Sep  4 13:44:32 CEST 2026 -----", "segmentHA_T1.sh", None),
         ("#@# CA Reg 2024年 01月 15日 星期一 12:10:45 CST", "CA Reg", None),
+        ("#@# CA Reg 西元2024年01月15日 (週一) 12時10分45秒 CST", "CA Reg", None),
+        ("#@# CA Reg 24-01-15 12:10:45 CET", "CA Reg", None),
+        ("#@# Surf Reg lh ma 15.1.2024 12.10.45 +0200", "Surf Reg", "lh"),
         ("#@# CortexLabel+HipAmyg lh Mo 26. Sep 10:28:53 CEST 2022", "CortexLabel+HipAmyg", "lh"),
     ],
 )  # fmt: skip
