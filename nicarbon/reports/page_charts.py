@@ -23,6 +23,7 @@ from nicarbon.notes import count
 from nicarbon.power import Power, power_over_time
 from nicarbon.printable import clean
 from nicarbon.reports.cells import format_energy_of, format_range, format_share
+from nicarbon.reports.turns import Turn
 from nicarbon.rows import clock_offsets, energy_range
 from nicarbon.steps import NO_STEP
 from nicarbon.summary import Summary
@@ -42,6 +43,7 @@ def timeline(
     path: CriticalPath,
     stage_of: Mapping[str, str],
     stages: Sequence[str],
+    turns: Mapping[str, Sequence[Turn]],
 ) -> dict[str, Any]:
     """Return the node executions in lanes, and the power of each host, in milliseconds.
 
@@ -61,6 +63,8 @@ def timeline(
         Stage by node.
     stages : sequence of str
         The names that a bar's stage is a position of.
+    turns : mapping
+        Which stage of a monolith was at work when, by span: `nicarbon.reports.turns.turns_of`.
     """
     offsets = clock_offsets(spans)
     if not offsets and len(times) == 1:
@@ -82,6 +86,11 @@ def timeline(
         "bars": {
             **_names(span.node for span in spans),
             "stage": [place[stage_of[span.node]] for span in spans],
+            "turns": {
+                i: [[place[turn.stage], round(turn.end_s * MS_PER_S)] for turn in turns[span.span]]
+                for i, span in enumerate(spans)
+                if span.span in turns
+            },
             "host": [hosts.index(span.host) for span in spans],
             "lane": lanes,
             "start": [ms(span.start_s, span.host) for span in spans],

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shlex
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ from nicarbon.reports.cells import (
     format_energy_of,
     format_mass_of,
     format_range,
-    format_share,
 )
 from nicarbon.reports.colours import ink_on
 from nicarbon.reports.page_answers import (
@@ -37,9 +36,9 @@ from nicarbon.reports.page_answers import (
     cost_most,
     how_sure,
     isolated,
-    leaf,
     limited_time,
 )
+from nicarbon.reports.page_strips import Segment, energy_strip, time_strip
 from nicarbon.reports.page_table import Table
 from nicarbon.reports.palette import stage_colours
 from nicarbon.reports.run_lines import (
@@ -51,25 +50,11 @@ from nicarbon.reports.run_lines import (
     unclassified,
     waste_line,
 )
+from nicarbon.reports.turns import Turn, turns_of
 from nicarbon.rows import FAILED, outcome, share_range
 from nicarbon.run import Run
 from nicarbon.summary import Summary
 from nicarbon.units import format_duration, format_mass_range
-
-# Narrower segments of a strip have no room for a word; their names are in the table below it.
-LABEL_PERCENT = 9.0
-
-
-class Segment(msgspec.Struct, frozen=True):
-    """A stretch of a strip, in per cent of its width."""
-
-    name: str
-    left: float
-    width: float
-    colour: str
-    ink: str
-    title: str
-    label: str = ""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -143,6 +128,7 @@ def gather(run: Run, stages_file: str | Path | None = None, command: str = "") -
     ids = {name: f"stage-{i}" for i, name in enumerate(names)}
     parts = run.parts("stage", stages_file)
     shares = _shares(summary, parts, stage_of)
+    turns = turns_of(parts, stage_of)
     times = host_times(run.facts)
     of_node: dict[str, list[SpanEnergy]] = defaultdict(list)
     for span in spans:
@@ -172,8 +158,8 @@ def gather(run: Run, stages_file: str | Path | None = None, command: str = "") -
             how_sure(summary),
             limited_time(found),
         ),
-        by_energy=_energy_strip(summary, shares, colours),
-        by_time=_time_strip(found, colours),
+        by_energy=energy_strip(summary, shares, colours),
+        by_time=time_strip(found.critical_path, _last(turns, spans), colours),
         stages=page_tables.stage_table(summary, shares, colours, ids),
         beside=_beside(summary),
         nodes=page_tables.node_table(nodes, of_node, stage_of, colours),
@@ -206,7 +192,7 @@ def gather(run: Run, stages_file: str | Path | None = None, command: str = "") -
         ),
         software=_software(run),
         chart_data=_chart_data(
-            run, summary, found, times, stage_of, colours, run.inside(stages_file)
+            run, summary, found, times, stage_of, colours, run.inside(stages_file), turns
         ),
         ids=ids,
         time_bottlenecks=tuple(r.stage for r in found.stages if r.group in ("both", "time")),
@@ -317,42 +303,13 @@ def _carbon(summary: Summary) -> tuple[str, str]:
     return f"{grams} CO2e", format_mass_range(total.carbon_low_g, total.carbon_high_g)
 
 
-def _energy_strip(
-    summary: Summary, shares: Mapping[str, Share], colours: Mapping[str, str]
-) -> tuple[Segment, ...]:
-    segments = []
-    left = 0.0
-    for row in summary.rows:
-        if row.name not in shares:
-            continue
-        width = 100 * shares[row.name].share
-        text = format_share(row.energy_j, summary.total.energy_j)
-        segments.append(_segment(row.name, left, width, colours[row.name], f"{row.name}: {text}"))
-        left += width
-    return tuple(segments)
-
-
-def _time_strip(found: Bottlenecks, colours: Mapping[str, str]) -> tuple[Segment, ...]:
-    path = found.critical_path
-    return tuple(
-        _segment(
-            step.stage,
-            100 * step.start_s / path.total_s,
-            100 * step.duration_s / path.total_s,
-            colours[step.stage],
-            f"{step.node}: {format_duration(step.duration_s)}",
-            leaf(step.node),
-        )
-        for step in path.steps
-        if path.total_s
-    )
-
-
-def _segment(
-    name: str, left: float, width: float, colour: str, title: str, label: str = ""
-) -> Segment:
-    shown = (label or name) if width >= LABEL_PERCENT else ""
-    return Segment(name, round(left, 3), round(width, 3), colour, ink_on(colour), title, shown)
+def _last(
+    turns: Mapping[str, Sequence[Turn]], spans: Iterable[SpanEnergy]
+) -> dict[str, Sequence[Turn]]:
+    """Return the turns of each node's last execution: the one that the critical path is of."""
+    ran = (span for span in spans if span.outcome != "cached")
+    last = {span.node: span for span in sorted(ran, key=lambda span: span.start_unix_s)}
+    return {node: turns[span.span] for node, span in last.items() if span.span in turns}
 
 
 def _software(run: Run) -> tuple[tuple[str, str], ...]:
@@ -379,6 +336,7 @@ def _chart_data(
     stage_of: Mapping[str, str],
     colours: Mapping[str, str],
     inside: Mapping[str, Mapping[str, Sequence[SpanEnergy]]],
+    turns: Mapping[str, Sequence[Turn]],
 ) -> dict[str, Any]:
     stages = list(colours)
     return {
@@ -387,7 +345,7 @@ def _chart_data(
             for stage, colour in colours.items()
         ],
         "timeline": charts.timeline(
-            summary, run.attribution.spans, times, found.critical_path, stage_of, stages
+            summary, run.attribution.spans, times, found.critical_path, stage_of, stages, turns
         ),
         "tree": charts.energy_tree(summary, inside, steps_of_programs(run.attribution.spans)),
     }

@@ -5,6 +5,8 @@ import pytest
 
 RUNS = ("real", "far", "many", "hostile", "killed", "failed", "dark", "empty", "two hosts")
 CHART = "echarts.getInstanceByDom(document.getElementById('{}'))"
+CSS = "getComputedStyle(document.documentElement)"
+PAPER, WHITE = "getComputedStyle(document.body).backgroundColor", "rgb(255, 255, 255)"
 # Every text against what lies behind it, as WCAG 2.2 reckons; pictures are tested elsewhere.
 LOW_CONTRAST = """() => {
   const parse = (c) => (c.match(/[\\d.]+/g) || []).map(Number);
@@ -276,9 +278,44 @@ def test_hostile_names_are_read_as_they_are(opened):
 
 
 @pytest.mark.parametrize("name", ["real", "failed"])
-def test_contrast_is_enough(opened, name):
-    with opened(name) as page:
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast_is_enough(opened, name, scheme):
+    with opened(name, color_scheme=scheme) as page:
+        assert (page.evaluate(PAPER) == WHITE) is (scheme == "light")
         assert page.evaluate(LOW_CONTRAST) == []
+
+
+AXIS = f"{CHART.format('timeline')}.getOption().xAxis[0].axisLabel.color"
+
+
+def test_charts_follow_the_screen_and_keep_what_is_shown(opened):
+    with opened("real", color_scheme="light") as page:
+        light = page.evaluate(AXIS)
+        page.locator("[data-zoom=in]").click()
+        page.locator("#opened").select_option(index=2)
+        stage = page.evaluate(SHOWN)
+        page.emulate_media(color_scheme="dark")
+        assert becomes_true(page, f"{AXIS} !== '{light}'")
+        ink = page.evaluate(f"{CHART.format('timeline')}.getOption().textStyle.color")
+        assert page.evaluate(f"{CSS}.getPropertyValue('--ink')") == ink
+        zoom = f"{CHART.format('timeline')}.getOption().dataZoom[0]"
+        assert page.evaluate(f"[{zoom}.start, {zoom}.end]") == [25, 75]
+        assert page.evaluate(SHOWN) == stage
+        assert page.locator("#opened option:checked").inner_text().startswith(stage[0])
+
+
+def test_paper_is_white_whatever_the_screen_is(opened):
+    with opened("real", color_scheme="dark") as page:
+        dark = page.evaluate(AXIS)
+        page.evaluate(
+            f"addEventListener('beforeprint', () => {{  window.printed = [{PAPER}, {AXIS}]; }})"
+        )
+        page.pdf(format="A4", print_background=True)
+        paper, axis = page.evaluate("window.printed")
+        assert paper == WHITE
+        assert axis != dark
+        assert becomes_true(page, f"{AXIS} === '{dark}'")
+        assert page.evaluate(PAPER) != WHITE
 
 
 @pytest.mark.parametrize("name", ["real", "far"])

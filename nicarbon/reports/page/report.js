@@ -7,11 +7,22 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const OUTCOMES = ["ran", "cached", "failed", "killed", "running"];
   const [RAN, CACHED, FAILED, KILLED, RUNNING] = [0, 1, 2, 3, 4];
-  const INK = "#1b1f24", QUIET = "#545d68", LINE = "#d5dae0";
-  const POWER = ["#0b57a4", "#b3470b", "#0a6640", "#6b2f8a"];
   const DASHES = ["solid", "dashed", "dotted"];
   const FONT = getComputedStyle(document.body).fontFamily;
-  const still = { animation: false, textStyle: { fontFamily: FONT, color: INK } };
+
+  /* -------------------------------------------------------------- colours ---- */
+
+  // Of the style sheet, which has them for light and for dark screens; read anew when that changes.
+  let look = colours();
+  function colours() {
+    const style = getComputedStyle(document.documentElement), of = (name) => style.getPropertyValue("--" + name).trim();
+    return {
+      paper: of("paper"), ink: of("ink"), quiet: of("quiet"), line: of("line"), grid: of("grid"), edge: of("edge"),
+      outline: of("outline"), chosen: of("chosen"), power: [0, 1, 2, 3].map((k) => of("power-" + k)),
+    };
+  }
+  const still = () => ({ animation: false, textStyle: { fontFamily: FONT, color: look.ink } });
+  const bubble = () => ({ confine: true, transitionDuration: 0, backgroundColor: look.paper, borderColor: look.line, textStyle: { color: look.ink } });
 
   /* ---------------------------------------------------------------- words ---- */
 
@@ -78,17 +89,27 @@
       const area = params.coordSys;
       const shape = echarts.graphic.clipRectByRect(whole, { x: area.x, y: area.y, width: area.width, height: area.height });
       if (!shape) return null;
-      const stage = data.stages[bars.stage[i]];
-      const children = [{
+      const stage = data.stages[bars.stage[i]], turns = bars.turns[i] || [];
+      // A monolith is coloured by the stages inside it; its name stands in the first's ink.
+      const pieces = turns.map(([of, until], k) => {
+        const left = api.coord([bars.start[i] + (k ? turns[k - 1][1] : 0), 0])[0], right = api.coord([bars.start[i] + until, 0])[0];
+        const x = Math.max(left, shape.x), width = Math.min(right, shape.x + shape.width) - x;
+        return { of: data.stages[of], x: x, width: width };
+      }).filter((piece) => piece.width > 0);
+      const children = pieces.map((piece) => ({
+        type: "rect", silent: true, shape: { x: piece.x, y: shape.y, width: piece.width, height: shape.height },
+        style: { fill: piece.of.colour, fillOpacity: outcome === RAN ? 1 : 0.55 },
+      }));
+      children.push({
         type: "rect", shape: shape,
-        style: { fill: stage.colour, fillOpacity: outcome === RAN ? 1 : 0.55, stroke: onPath[i] ? INK : "#fff", lineWidth: !onPath[i] ? 0.5 : shape.width > 6 ? 2 : 1 },
-      }];
-      if (shape.width > 34 && shape.height > 10) {
+        style: { fill: pieces.length ? "transparent" : stage.colour, fillOpacity: outcome === RAN ? 1 : 0.55, stroke: onPath[i] ? look.ink : look.outline === "transparent" ? look.paper : look.outline, lineWidth: !onPath[i] ? 0.5 : shape.width > 6 ? 2 : 1 },
+      });
+      if ((pieces.length ? pieces[0].width : shape.width) > 34 && shape.height > 10) {
         children.push({
           type: "text", silent: true,
           style: {
             text: leafOf(i), x: shape.x + 5, y: shape.y + shape.height / 2, verticalAlign: "middle",
-            width: shape.width - 10, overflow: "truncate", ellipsis: "…", fill: outcome === RAN ? stage.ink : INK,
+            width: (pieces.length ? pieces[0].width : shape.width) - 10, overflow: "truncate", ellipsis: "…", fill: outcome !== RAN ? look.ink : pieces.length ? pieces[0].of.ink : stage.ink,
             font: Math.min(12, shape.height - 2) + "px " + FONT,
           },
         });
@@ -102,7 +123,7 @@
       return {
         type: "text", silent: true,
         style: { text: sign, x: shape.x + shape.width, y: shape.y + shape.height / 2, align: "right", verticalAlign: "middle",
-          fill: INK, stroke: "#fff", lineWidth: 3, font: "700 " + Math.max(11, Math.min(17, shape.height)) + "px " + FONT },
+          fill: look.ink, stroke: look.paper, lineWidth: 3, font: "700 " + Math.max(11, Math.min(17, shape.height)) + "px " + FONT },
       };
     }
 
@@ -111,13 +132,13 @@
       return {
         type: "polygon",
         shape: { points: [[x, middle - half], [x + half, middle], [x, middle + half], [x - half, middle]] },
-        style: { fill: "#fff", stroke: INK, lineWidth: 1 },
+        style: { fill: look.paper, stroke: look.ink, lineWidth: 1 },
       };
     }
 
     function barTip(i) {
       return tip(nameOf(i), [
-        ["stage", data.stages[bars.stage[i]].name],
+        ["stage", bars.turns[i] ? "several: coloured by them" : data.stages[bars.stage[i]].name],
         ["energy", bars.energy[i]],
         ["range", bars.range[i]],
         ["took", bars.outcome[i] === CACHED ? "no time" : bars.took[i]],
@@ -131,53 +152,56 @@
     const rows = new Array(n);
     for (let i = 0; i < n; i++) rows[i] = [bars.start[i], bars.end[i], bars.lane[i]];
     const end = Math.max(line.total, 1, ...line.power.map((p) => p.t[p.t.length - 1]));
-    const time = (index, shown) => ({
-      type: "value", gridIndex: index, min: 0, max: end,
-      axisLine: { lineStyle: { color: QUIET } }, splitLine: { lineStyle: { color: "#eceff2" } },
-      axisTick: { show: shown }, axisLabel: { show: shown, color: QUIET, hideOverlap: true, formatter: (ms) => clock(ms, end / 8) },
-      axisPointer: { label: { formatter: (at) => clock(at.value, 100) } },
-    });
-    const grids = [{ left: 52, right: 14, top: top, height: lanesHeight }];
-    const xAxis = [time(0, true)];
-    const yAxis = [{ type: "value", gridIndex: 0, min: 0, max: line.lanes, inverse: true, show: false }];
-    const series = [{
-      id: "nodes", name: "nodes", type: "custom", renderItem: draw, data: rows, encode: { x: [0, 1], y: 2 },
-      clip: true, progressive: 0,
-    }];
-    if (line.titles.length) {
-      series.push({
-        id: "hosts", type: "custom", silent: true, data: line.titles.map((t) => [0, t[0], t[1]]), encode: { y: 1 },
-        renderItem: (params, api) => {
-          const at = api.coord([0, api.value(1)]);
-          return { type: "text", style: { text: line.hosts[api.value(2)], x: params.coordSys.x + 2, y: at[1] + rowHeight / 2, verticalAlign: "middle",
-            fill: QUIET, font: "600 " + Math.max(9, Math.min(12, rowHeight)) + "px " + FONT, width: params.coordSys.width - 4, overflow: "truncate" } };
+    function paint() {
+      const time = (index, shown) => ({
+        type: "value", gridIndex: index, min: 0, max: end,
+        axisLine: { lineStyle: { color: look.quiet } }, splitLine: { lineStyle: { color: look.grid } },
+        axisTick: { show: shown }, axisLabel: { show: shown, color: look.quiet, hideOverlap: true, formatter: (ms) => clock(ms, end / 8) },
+        axisPointer: { label: { formatter: (at) => clock(at.value, 100) } },
+      });
+      const grids = [{ left: 52, right: 14, top: top, height: lanesHeight }];
+      const xAxis = [time(0, true)];
+      const yAxis = [{ type: "value", gridIndex: 0, min: 0, max: line.lanes, inverse: true, show: false }];
+      const series = [{
+        id: "nodes", name: "nodes", type: "custom", renderItem: draw, data: rows, encode: { x: [0, 1], y: 2 },
+        clip: true, progressive: 0,
+      }];
+      if (line.titles.length) {
+        series.push({
+          id: "hosts", type: "custom", silent: true, data: line.titles.map((t) => [0, t[0], t[1]]), encode: { y: 1 },
+          renderItem: (params, api) => {
+            const at = api.coord([0, api.value(1)]);
+            return { type: "text", style: { text: line.hosts[api.value(2)], x: params.coordSys.x + 2, y: at[1] + rowHeight / 2, verticalAlign: "middle",
+              fill: look.quiet, font: "600 " + Math.max(9, Math.min(12, rowHeight)) + "px " + FONT, width: params.coordSys.width - 4, overflow: "truncate" } };
+          },
+        });
+      }
+      if (powerHeight) {
+        grids.push({ left: 52, right: 14, top: top + lanesHeight + gap, height: powerHeight, tooltip: { trigger: "axis" } });
+        xAxis.push(time(1, true));
+        yAxis.push({
+          type: "value", gridIndex: 1, name: line.power.length > 1 ? "hosts' power, W" : "host power, W", nameLocation: "end", nameGap: 8,
+          nameTextStyle: { color: look.quiet, align: "left", padding: [0, 0, 0, -40] }, min: 0,
+          axisLabel: { color: look.quiet }, splitLine: { lineStyle: { color: look.grid } }, splitNumber: 3,
+        });
+        line.power.forEach((power, k) => series.push(powerSeries(power, k)));
+      }
+      chart.setOption({
+        ...still(), aria: { enabled: false }, grid: grids, xAxis: xAxis, yAxis: yAxis, series: series,
+        axisPointer: { link: [{ xAxisIndex: "all" }] },
+        legend: line.power.length > 1 ? { data: line.power.map((p) => line.hosts[p.host]), type: "scroll", top: top + lanesHeight + gap - 26, right: 10, textStyle: { color: look.ink, width: 160, overflow: "truncate" }, pageTextStyle: { color: look.quiet }, pageIconColor: look.ink, pageIconInactiveColor: look.line } : undefined,
+        tooltip: {
+          ...bubble(), trigger: "item",
+          formatter: (at) => Array.isArray(at) ? powerTip(at) : at.seriesId === "nodes" ? barTip(at.dataIndex) : "",
         },
+        dataZoom: [
+          { type: "slider", xAxisIndex: powerHeight ? [0, 1] : [0], filterMode: "none", height: 22, bottom: 8, labelFormatter: (ms) => clock(ms, 100),
+            brushSelect: false, borderColor: look.line, backgroundColor: look.paper, textStyle: { color: look.quiet }, handleStyle: { color: look.paper, borderColor: look.edge },
+            fillerColor: look.chosen, showDataShadow: false },
+          { type: "inside", xAxisIndex: powerHeight ? [0, 1] : [0], filterMode: "none", zoomOnMouseWheel: "ctrl", moveOnMouseWheel: false, moveOnMouseMove: true, preventDefaultMouseMove: false },
+        ],
       });
     }
-    if (powerHeight) {
-      grids.push({ left: 52, right: 14, top: top + lanesHeight + gap, height: powerHeight, tooltip: { trigger: "axis" } });
-      xAxis.push(time(1, true));
-      yAxis.push({
-        type: "value", gridIndex: 1, name: line.power.length > 1 ? "hosts' power, W" : "host power, W", nameLocation: "end", nameGap: 8,
-        nameTextStyle: { color: QUIET, align: "left", padding: [0, 0, 0, -40] }, min: 0,
-        axisLabel: { color: QUIET }, splitLine: { lineStyle: { color: "#eceff2" } }, splitNumber: 3,
-      });
-      line.power.forEach((power, k) => series.push(powerSeries(power, k)));
-    }
-    chart.setOption({
-      ...still, aria: { enabled: false }, grid: grids, xAxis: xAxis, yAxis: yAxis, series: series,
-      axisPointer: { link: [{ xAxisIndex: "all" }] },
-      legend: line.power.length > 1 ? { data: line.power.map((p) => line.hosts[p.host]), type: "scroll", top: top + lanesHeight + gap - 26, right: 10, textStyle: { width: 160, overflow: "truncate" } } : undefined,
-      tooltip: {
-        trigger: "item", confine: true, transitionDuration: 0, borderColor: LINE, textStyle: { color: INK },
-        formatter: (at) => Array.isArray(at) ? powerTip(at) : at.seriesId === "nodes" ? barTip(at.dataIndex) : "",
-      },
-      dataZoom: [
-        { type: "slider", xAxisIndex: powerHeight ? [0, 1] : [0], filterMode: "none", height: 22, bottom: 8, labelFormatter: (ms) => clock(ms, 100),
-          brushSelect: false, borderColor: LINE, fillerColor: "rgba(11,87,164,0.10)", showDataShadow: false },
-        { type: "inside", xAxisIndex: powerHeight ? [0, 1] : [0], filterMode: "none", zoomOnMouseWheel: "ctrl", moveOnMouseWheel: false, moveOnMouseMove: true, preventDefaultMouseMove: false },
-      ],
-    });
 
     function powerSeries(power, k) {
       const points = [];
@@ -187,7 +211,7 @@
         points.push([power.t[i], power.w[i]]);
       }
       if (power.w.length) points.push([power.t[power.w.length], power.w[power.w.length - 1]]);
-      const colour = POWER[k % POWER.length];
+      const colour = look.power[k % look.power.length];
       return {
         id: "power-" + k, name: line.hosts[power.host], type: "line", xAxisIndex: 1, yAxisIndex: 1, data: points, step: "end", showSymbol: false, symbol: "none",
         lineStyle: { color: colour, width: 1.5, type: DASHES[k % DASHES.length] }, itemStyle: { color: colour },
@@ -207,8 +231,9 @@
 
     const joined = line.power.map((p) => p.joined).filter(Boolean);
     if (joined.length) document.getElementById("joined").textContent = "Power: neighbouring readings are joined to at least " + joined[0] + "; energy is kept.";
+    paint();
     zooming(chart, box);
-    return chart;
+    return { chart: chart, paint: paint };
   }
 
   function zooming(chart, box) {
@@ -250,8 +275,8 @@
     // What stands beside a name keeps its order, whichever way the name is written.
     const isolated = (name) => "\u2068" + name + "\u2069";
     function dressed(branch, stage, path) {
-      const look = data.stages[stage];
-      const made = { name: branch.name, value: branch.value, text: branch.text, path: path, itemStyle: { color: look.colour }, label: { color: look.ink } };
+      const shade = data.stages[stage];
+      const made = { name: branch.name, value: branch.value, text: branch.text, path: path, itemStyle: { color: shade.colour }, label: { color: shade.ink } };
       if (branch.children && branch.children.length) made.children = branch.children.map((child, i) => dressed(child, stage, path.concat(i)));
       return made;
     }
@@ -262,22 +287,22 @@
     // Everything for an empty path, else what it leads to: by stage, node and step.
     function open(path) {
       const shown = path.reduce((branch, i) => branch.children[i], { children: stages });
-      const inner = { itemStyle: { gapWidth: 1, borderColor: "rgba(255,255,255,0.8)", borderWidth: 1 } };
+      const inner = { itemStyle: { gapWidth: 1, borderColor: look.paper, borderWidth: 1 } };
       chart.clear();  // ECharts would leave labels of what was shown before.
       chart.setOption({
-        ...still,
+        ...still(),
         tooltip: {
-          confine: true, transitionDuration: 0, borderColor: LINE, textStyle: { color: INK },
+          ...bubble(),
           formatter: (at) => at.data && at.data.text ? tip(at.name, [["energy", at.data.text]]) : "",
         },
         series: [{
           id: "tree", type: "treemap", name: "all stages", roam: false, nodeClick: false, leafDepth: path.length ? 3 : 2, drillDownIcon: "", left: 0, right: 0, top: 0, bottom: 4,
           data: path.length ? [shown] : stages, visibleMin: 12, breadcrumb: { show: false },
           label: { show: true, fontSize: 12, lineHeight: 16, overflow: "truncate", position: "insideTopLeft", formatter: (at) => isolated(leafName(at.name)) + "\n" + at.data.text },
-          upperLabel: { show: true, color: INK, backgroundColor: "#fff", height: 22, fontSize: 12.5, fontWeight: 600, overflow: "truncate", formatter: (at) => at.data && at.data.text ? isolated(at.name) + "   " + at.data.text : "" },
+          upperLabel: { show: true, color: look.ink, backgroundColor: look.paper, height: 22, fontSize: 12.5, fontWeight: 600, overflow: "truncate", formatter: (at) => at.data && at.data.text ? isolated(at.name) + "   " + at.data.text : "" },
           levels: [
-            { itemStyle: { borderColor: "#fff", borderWidth: 0, gapWidth: 3 }, upperLabel: { show: false } },
-            { itemStyle: { gapWidth: 1, borderWidth: 2, borderColorSaturation: undefined } },
+            { itemStyle: { borderColor: look.paper, borderWidth: 0, gapWidth: 3 }, upperLabel: { show: false } },
+            { itemStyle: { gapWidth: 1, borderColor: look.paper, borderWidth: 2 } },
             inner, inner,
           ],
         }],
@@ -293,15 +318,16 @@
     }
 
     select.append(new Option("all stages", ""), ...stages.map((stage, i) => new Option(stage.name + ", " + stage.text, i)));
-    select.addEventListener("change", () => open(select.value ? select.value.split("/").map(Number) : []));
+    select.addEventListener("change", () => paint());
     chart.on("click", (at) => {
       if (!at.data || !at.data.path) return;
       // A stage opens first, whatever in it was hit; then what has parts; and what is open closes.
       const now = select.value, path = now === "" ? at.data.path.slice(0, 1) : at.data.children ? at.data.path : null;
       if (path) open(path.join("/") === now ? [] : path);
     });
-    open([]);
-    return chart;
+    const paint = () => open(select.value ? select.value.split("/").map(Number) : []);
+    paint();
+    return { chart: chart, paint: paint };
   }
 
   /* --------------------------------------------------------------- tables ---- */
@@ -336,11 +362,22 @@
   const times = document.getElementById("timeline"), tree = document.getElementById("treemap");
   if (times) charts.push(timeline(times));
   if (tree) charts.push(treemap(tree, document.getElementById("opened")));
+  function repaint() {
+    look = colours();
+    charts.forEach((one) => one.paint());
+  }
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+  for (const [event, isPaper] of [["beforeprint", true], ["afterprint", false]]) {
+    addEventListener(event, () => {
+      document.documentElement.classList.toggle("paper", isPaper);
+      repaint();
+    });
+  }
   let waiting = 0;
   addEventListener("resize", () => {
     // On paper the charts are pictures: the style sheet gives them their size.
     if (matchMedia("print").matches) return;
     cancelAnimationFrame(waiting);
-    waiting = requestAnimationFrame(() => charts.forEach((chart) => chart.resize()));
+    waiting = requestAnimationFrame(() => charts.forEach((one) => one.chart.resize()));
   });
 })();

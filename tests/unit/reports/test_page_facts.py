@@ -37,16 +37,6 @@ def test_no_energy_is_not_zero(run_folders):
     assert "no energy reading covers scanner: CPU time only" in page.notices
 
 
-def test_strips_are_the_stages_energy_and_the_path_in_time(run_folders):
-    span = run_folders.span
-    page = gather(run_folders.run([span("wf.strip", 0, 4, 30.0), span("wf.mask", 5, 9, 10.0)]))
-    assert sum(segment.width for segment in page.by_energy) == pytest.approx(100)
-    assert [(s.left, s.width, s.label) for s in page.by_time] == [
-        (0.0, 40.0, "strip"),
-        (50.0, 40.0, "mask"),
-    ]
-
-
 def test_an_empty_run_has_no_path(run_folders):
     page = gather(run_folders.run([], hosts=(), graphs=()))
     assert page.path_table is page.time_table is page.group_table is page.phase_table is None
