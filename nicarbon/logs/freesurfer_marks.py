@@ -255,6 +255,8 @@ class _Reader:
             self._before.append(line[:2000].encode(errors="replace"))
             return
         stamp = read_date(found[2].strip())
+        # What an invocation printed before it ended is not the next one's header.
+        self._before.clear()
         whole = line.startswith("recon-surf")
         if found[1] != "finished without error":
             yield End(stamp, "failed", whole=whole)
@@ -335,7 +337,7 @@ def _split(rest: str) -> tuple[str, str | None, Stamp | None]:
 
 def _is_weekday(word: str) -> bool:
     """Tell what stands before day or month of a date and is no side: ``date`` prints it always."""
-    return word not in HEMISPHERES and word.rstrip(".,").isalpha()
+    return word not in HEMISPHERES and word.rstrip(".,").replace("'", "").isalpha()
 
 
 def _fstime(line: str, script: str) -> Iterator[Event]:

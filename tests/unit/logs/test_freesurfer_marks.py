@@ -22,6 +22,7 @@ def found(*lines):
         ("#@# CA Reg 2024年 01月 15日 星期一 12:10:45 CST", "CA Reg", None),
         ("#@# CA Reg 西元2024年01月15日 (週一) 12時10分45秒 CST", "CA Reg", None),
         ("#@# CA Reg 24-01-15 12:10:45 CET", "CA Reg", None),
+        ("#@# Surf Reg lh п'ятниця, 12 січня 2024 12:10:45 +0200", "Surf Reg", "lh"),
         ("#@# Surf Reg lh ma 15.1.2024 12.10.45 +0200", "Surf Reg", "lh"),
         ("#@# CortexLabel+HipAmyg lh Mo 26. Sep 10:28:53 CEST 2022", "CortexLabel+HipAmyg", "lh"),
     ],
@@ -92,3 +93,16 @@ def test_lines_are_read_through_what_nipype_puts_before_them():
     for prefix in ("stdout 2026-09-21T14:26:40.123456:", "\t stdout 2026-09-21T14:26:40.123456: "):
         streamed = (f"{prefix}{line}".encode() for line in text.splitlines())
         assert list(events(streamed, [])) == plain
+
+
+def test_a_date_before_an_end_is_not_that_of_the_next_header():
+    *_, header = found(
+        "Mon Jan 15 10:00:00 EST 2024",
+        "ERROR: no licence",
+        "recon-all -s bert exited with ERRORS at Mon Jan 15 10:00:02 EST 2024",
+        "Tue Jan 16 09:00:00 EST 2024",
+        "/opt/freesurfer/bin/recon-all -s bert -all",
+        "subjid bert",
+    )
+    (alone,) = found("Tue Jan 16 09:00:00 EST 2024", "recon-all -s bert -all", "subjid bert")
+    assert header == alone
