@@ -19,6 +19,10 @@ from nicarbon.logs.steps import Command, Invocation, Log, Step, sentence
 COMMAND = "slurm"
 _NEEDED = ("JobID", "Start", "End")
 _ELAPSED = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)$")
+_SIZE = re.compile(r"(\d{1,18}(?:\.\d+)?)([KMGTP]?)[nc]?$")
+_ASK = "ask sacct for -o JobID,JobName,Elapsed,TotalCPU,Start,End,State,AllocCPUS,MaxRSS,NodeList"
+# Ended by somebody else; what was requeued has a line for each attempt.
+_KILLED = ("CANCELLED", "PREEMPTED", "REQUEUED", "REVOKED")
 _FAILED = ("FAILED", "TIMEOUT", "OUT_OF_ME", "NODE_FAIL", "BOOT_FAIL", "DEADLINE")
 
 
@@ -30,29 +34,44 @@ class Sacct:
     def knows(self, name: str, start: bytes) -> bool:
         """Tell whether it is one."""
         columns = text(start.partition(b"\n")[0]).strip().split("|")
-        return len(columns) > 2 and all(key in columns for key in _NEEDED)
+        return len(columns) > 2 and columns[0] != "" and _NEEDED[0] in columns
 
     def read(self, path: Path) -> Log:
         """Read it: jobs, not their steps, which are in them."""
         problems: list[str] = []
         columns: list[str] = []
-        steps: list[Step] = []
+        rows: list[dict[str, str]] = []
+        peaks: dict[int, int] = {}
+        last_of: dict[str, int] = {}
         hosts: dict[str, None] = {}
         n_short, energy_j = 0, 0.0
         for line in lines.lines(path, problems):
             cells = text(line).split("|")
             if not columns:
                 columns = [cell.strip() for cell in cells]
+                missing = [key for key in _NEEDED if key not in columns]
+                if missing:
+                    problems.append(f"no column {' and '.join(missing)}: {_ASK}")
+                    break
                 continue
             if len(cells) < len(columns):
                 n_short += bool(line.strip())
                 continue
             row = dict(zip(columns, cells, strict=False))
-            if "." in row["JobID"] or row["JobID"] == "JobID":
+            job, _, step = row["JobID"].partition(".")
+            if job == "JobID":
                 continue
-            steps.append(_step(row))
-            hosts[row.get("NodeList", "")] = None
+            if step:
+                # Slurm counts memory by step.
+                i, peak = last_of.get(job, -1), _bytes(row.get("MaxRSS", ""))
+                peaks[i] = max(peaks.get(i, 0), peak or 0)
+                continue
+            last_of[job] = len(rows)
+            rows.append(row)
+            if row.get("NodeList", "") not in ("", "None assigned", "(null)"):
+                hosts[row["NodeList"]] = None
             energy_j += _number(row.get("ConsumedEnergyRaw", "")) or 0.0
+        steps = [_step(row, peaks.get(i) or None) for i, row in enumerate(rows)]
         problems += sentence("line", n_short, "not understood")
         problems += sentence(
             "job", sum(s.elapsed_s is None for s in steps), "it has no start or no end yet"
@@ -71,10 +90,10 @@ class Sacct:
             max(ends, default=None),
             chained=False,
         )
-        return Log(self.name, "", (run,), tuple(problems), ", ".join(h for h in hosts if h)[:200])
+        return Log(self.name, "", (run,), tuple(problems), ", ".join(hosts)[:200])
 
 
-def _step(row: dict[str, str]) -> Step:
+def _step(row: dict[str, str], peak_bytes: int | None) -> Step:
     start, end = (read_date(row[key].replace("T", " ")) for key in ("Start", "End"))
     elapsed_s = _duration_s(row.get("Elapsed", ""))
     raw_s = _number(row.get("ElapsedRaw", ""))
@@ -88,8 +107,11 @@ def _step(row: dict[str, str]) -> Step:
     cpus = _number(row.get("AllocCPUS", "") or row.get("NCPUS", ""))
     job, name = row["JobID"], row.get("JobName", "")
     commands: tuple[Command, ...] = ()
+    if not cpu_s and (elapsed_s or 0.0) >= 1:
+        # No job uses none: Slurm did not come to count it (requeued, lost, no accounting).
+        cpu_s = None
     if cpu_s is not None and elapsed_s is not None:
-        commands = (Command("", start_s, elapsed_s, cpu_s),)
+        commands = (Command("", start_s, elapsed_s, cpu_s, peak_memory_bytes=peak_bytes),)
     return Step(
         title=name or job,
         hemisphere=None,
@@ -104,7 +126,7 @@ def _step(row: dict[str, str]) -> Step:
 
 
 def _outcome(state: str) -> str:
-    if state.startswith("CANCELLED"):
+    if state.startswith(_KILLED):
         return "killed"
     return "failed" if state.startswith(_FAILED) else "ran"
 
@@ -122,6 +144,18 @@ def _duration_s(written: str) -> float | None:
         return None
     days, hours, minutes, seconds = (float(part or 0) for part in found.groups())
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def _bytes(written: str) -> int | None:
+    """Read a size as ``sacct`` writes it.
+
+    Examples
+    --------
+    >>> _bytes("2596K"), _bytes("1.5G"), _bytes("28168192"), _bytes("")
+    (2658304, 1610612736, 28168192, None)
+    """
+    found = _SIZE.match(written.strip())
+    return int(float(found[1]) * 1024 ** " KMGTP".index(found[2] or " ")) if found else None
 
 
 def _number(written: str) -> float | None:

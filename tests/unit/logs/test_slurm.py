@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
+from nicarbon.errors import LogError
 from nicarbon.logs.formats import read_log
 
 COLUMNS = "JobID|JobName|Elapsed|TotalCPU|Start|End|NodeList|State|AllocCPUS|ConsumedEnergyRaw"
@@ -48,3 +49,39 @@ def test_columns_may_come_in_any_order(read):
     log = read(f"{DAY}09:00:00|{DAY}09:01:00|7", columns="Start|End|JobID")
     (step,) = log.steps()
     assert (step.node, step.elapsed_s, step.cpu_s) == ("7", 60, None)
+
+
+def test_cpu_time_that_slurm_did_not_come_to_count_is_not_none_used(read):
+    # A requeued job has a line for each attempt; the ones that were lost have no CPU time.
+    log = read(
+        f"16|prep|00:30:00|00:00:00|{DAY}09:00:00|{DAY}09:30:00|cn2|REQUEUED|2|",
+        f"16|prep|00:20:00|00:00:00|{DAY}10:00:00|{DAY}10:20:00|cn2|NODE_FAIL|2|",
+        f"16|prep|00:10:00|00:19:00|{DAY}11:00:00|{DAY}11:10:00|cn2|COMPLETED|2|",
+        f"17|prep|00:00:00|00:00:00|{DAY}11:00:00|{DAY}11:00:00|None assigned|CANCELLED by 5|0|",
+    )
+    told = [(s.outcome, s.elapsed_s, s.cpu_s) for s in log.steps()]
+    assert sorted(told, key=str) == [
+        ("failed", 1200, None),
+        ("killed", 0, 0),
+        ("killed", 1800, None),
+        ("ran", 600, 1140),
+    ]
+    assert log.hostname == "cn2"
+
+
+def test_memory_is_the_most_of_any_step(read):
+    columns = "JobID|JobName|TotalCPU|Start|End|MaxRSS"
+    log = read(
+        f"7|recon|01:00|{DAY}09:00:00|{DAY}09:01:00|",
+        f"7.batch|batch|01:00|{DAY}09:00:00|{DAY}09:01:00|2596K",
+        f"7.0|recon-all|01:00|{DAY}09:00:00|{DAY}09:01:00|1.5G",
+        f"8|recon|01:00|{DAY}09:00:00|{DAY}09:01:00|",
+        columns=columns,
+    )
+    peaks = [s.commands[0].peak_memory_bytes for s in log.steps()]
+    assert peaks == [3 * 1024**3 // 2, None]
+
+
+def test_a_table_without_times_is_named_with_what_to_ask_for(read):
+    with pytest.raises(LogError, match=r"no column Start and End: ask sacct for -o JobID,"):
+        read("7|recon|COMPLETED", columns="JobID|JobName|State")
