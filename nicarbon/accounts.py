@@ -45,7 +45,18 @@ class Account(msgspec.Struct, frozen=True):
 
 def weakest(sensors: Iterable[Sensor]) -> str:
     """Return the weakest method of sensors; ``assumed`` without any."""
-    return max((sensor.method for sensor in sensors), key=METHODS.index, default="assumed")
+    return weakest_of(sensor.method for sensor in sensors) or "assumed"
+
+
+def weakest_of(methods: Iterable[str | None]) -> str | None:
+    """Return the weakest of methods: what an energy is that rests on all of them.
+
+    Examples
+    --------
+    >>> weakest_of(["measured", None, "modelled"]), weakest_of([])
+    ('modelled', None)
+    """
+    return max((method for method in methods if method), key=METHODS.index, default=None)
 
 
 def accounts(

@@ -22,7 +22,7 @@ from nicarbon.references import references
 from nicarbon.rows import energy_range
 from nicarbon.run import Run
 from nicarbon.schedule import Engine
-from nicarbon.units import format_duration, format_energy
+from nicarbon.units import format_duration, format_energy, format_energy_of
 from nicarbon.waste import lost
 from nicarbon.whatif import Change, Saving, WhatIf, what_if
 
@@ -53,12 +53,15 @@ class Advice(msgspec.Struct, frozen=True):
         seconds are what it costs in time.
     published : str
         The publication whose figures are in it; empty where there are none.
+    whatif : tuple of str
+        Arguments by which ``nicarbon whatif`` reckons it for this run; empty where none do.
     """
 
     what: str
     evidence: str
     saving: Saving
     published: str = ""
+    whatif: tuple[str, ...] = ()
 
 
 class Advised(msgspec.Struct, frozen=True):
@@ -70,8 +73,13 @@ class Advised(msgspec.Struct, frozen=True):
         What the run used and emitted: nodes, engine, meter and what nobody used.
     advice : tuple of Advice
         What saves most first: grams where all are known, else joules.
+    whatif : tuple of str
+        Arguments by which ``nicarbon whatif`` reckons what is worth a look next: the first advice
+        for which it can, else the stage that holds most of the critical path, twice as fast.
     notes : tuple of str
         What the figures lack.
+    method : str or None
+        The weakest method that the run's energy rests on.
     """
 
     run_id: str
@@ -79,7 +87,9 @@ class Advised(msgspec.Struct, frozen=True):
     energy_j: float | None
     carbon_g: float | None
     advice: tuple[Advice, ...]
+    whatif: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    method: str | None = None
 
 
 class _Case(msgspec.Struct, frozen=True):
@@ -94,6 +104,10 @@ class _Case(msgspec.Struct, frozen=True):
     @property
     def price(self) -> Price | None:
         return self.run.chosen_price
+
+    def energy(self, energy_j: float | None) -> str:
+        """Write an energy of the run, marked where no counter measured it."""
+        return format_energy_of(energy_j, self.of.method)
 
     @property
     def spans(self) -> Sequence[SpanEnergy]:
@@ -135,15 +149,23 @@ def advise(
         *_freesurfer(case),
         *_places(case, places or {}),
     ]
-    worth = [one for one in known if _is_worth(one, of, case.replay)]
+    worth = sorted((one for one in known if _is_worth(one, of, case.replay)), key=_rank)
     return Advised(
         run_id=run.facts.info.run_id,
         path=str(run.path),
         energy_j=of.total_j,
         carbon_g=case.replay.measured.carbon_g,
-        advice=tuple(sorted(worth, key=_rank)),
+        advice=tuple(worth),
+        whatif=next((one.whatif for one in worth if one.whatif), _faster(case)),
         notes=(*case.replay.notes, *_replayed(case.replay)),
+        method=of.method,
     )
+
+
+def _faster(case: _Case) -> tuple[str, ...]:
+    """Return what to ask where no advice is one that can be reckoned."""
+    slowest = max(case.found.stages, key=lambda row: row.path_s)
+    return ("--stage", slowest.stage, "--speedup", "2")
 
 
 def _replayed(replay: WhatIf) -> Iterable[str]:
@@ -183,11 +205,12 @@ def _surfaces(case: _Case) -> Iterable[Advice]:
     found = what_if(case.run, [Change(SURFACES, inf)], stages_file=case.stages_file)
     yield Advice(
         f"leave {SURFACES} out, if no output needs surfaces",
-        f"it took {format_energy(stage.energy_j)} and {format_duration(stage.seconds)} of node "
+        f"it took {case.energy(stage.energy_j)} and {format_duration(stage.seconds)} of node "
         "time; what is drawn from surfaces would go with it",
         found.saving,
         "Souter et al. 2024, Human Brain Mapping 45, e70003: fMRIPrep emitted 48 % less without "
         "surface reconstruction by FreeSurfer",
+        ("--stage", SURFACES, "--drop"),
     )
 
 
@@ -217,7 +240,7 @@ def _alone(case: _Case) -> Iterable[Advice]:
     yield Advice(
         "process several scans at once on this machine: one shares the idle power of the other",
         f"for {format_duration(phase.duration_s)} only the critical path ran, and the hosts used "
-        f"{format_energy(phase.energy_j)}, {format_energy(min(idle_j, phase.energy_j))} of it as "
+        f"{case.energy(phase.energy_j)}, {case.energy(min(idle_j, phase.energy_j))} of it as "
         f"idle power ({case.of.idle[0].source})",
         # With one more run beside it, each answers for half; with many, for hardly any.
         _priced(case, Saving(0.0, idle_j / 2, 0.0, min(high_j, phase.energy_j))),
@@ -339,7 +362,7 @@ def _freesurfer(case: _Case) -> Iterable[Advice]:
     quicker = 1 - float(fast.runtime_h[0] / free.runtime_h[0])
     yield Advice(
         "take FastSurfer on a GPU in FreeSurfer's place, if its results serve",
-        f"{count(len(nodes), 'node')} of FreeSurfer's took {format_energy(energy_j)} and "
+        f"{count(len(nodes), 'node')} of FreeSurfer's took {case.energy(energy_j)} and "
         f"{format_duration(seconds)}",
         _priced(
             case,
@@ -372,7 +395,7 @@ def _places(case: _Case, places: Mapping[str, Price]) -> Iterable[Advice]:
         if other_g < own_g:
             yield Advice(
                 f"run it with other electricity: {name}",
-                f"{format_energy(total_j)} at {own.intensity.g_per_kwh:.4g} g/kWh, there "
+                f"{case.energy(total_j)} at {own.intensity.g_per_kwh:.4g} g/kWh, there "
                 f"{price.intensity}",
                 Saving(0.0, 0.0, 0.0, 0.0, own_g - other_g),
             )

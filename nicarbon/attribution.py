@@ -9,7 +9,7 @@ from math import fsum
 import msgspec
 
 from nicarbon import curves, shares, splitting, timeline, unlike
-from nicarbon.accounts import METHODS, Account, in_use, shown, uncovered, weakest
+from nicarbon.accounts import Account, in_use, shown, uncovered, weakest, weakest_of
 from nicarbon.checks import checks, of_jobs
 from nicarbon.devices import DeviceAccount, DeviceParts, device_account
 from nicarbon.energies import Attribution, HostEnergy, SpanEnergy, Turn
@@ -245,7 +245,7 @@ def _span(
         active_j=active_j,
         cpu_incomplete=cpu_incomplete,
         error=end.error if end else None,
-        method=max(gave, key=METHODS.index, default=host.method),
+        method=weakest_of(gave) or host.method,
         parent=start.parent,
         map_node=start.map_node,
         index=start.index,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from nicarbon.accounts import METHODS
+from nicarbon.accounts import weakest_of
 from nicarbon.entities import entities
 from nicarbon.notes import count, some
 from nicarbon.references import Reference
@@ -226,7 +226,7 @@ def side(name: str, runs: Iterable[OneRun]) -> Side:
         },
         energy_range=_range(whole, "energy_low_j", "energy_high_j"),
         carbon_range=_range(whole, "carbon_low_g", "carbon_high_g"),
-        method=max((run.method for run in whole if run.method), key=METHODS.index, default=None),
+        method=weakest_of(run.method for run in whole),
         n=len(whole),
         notes=tuple(_notes(runs, whole)),
         n_scans=fsum(run.n_scans for run in whole) / len(whole),

@@ -13,6 +13,7 @@ from math import fsum
 
 import msgspec
 
+from nicarbon.accounts import weakest_of
 from nicarbon.critical import measured_times
 from nicarbon.energies import HostEnergy, SpanEnergy
 from nicarbon.errors import NicarbonError
@@ -72,6 +73,8 @@ class Costs(msgspec.Struct, frozen=True):
         its hosts, and its range; None where no reading covers it.
     idle : tuple of Idle
         Of each host.
+    method : str or None
+        The weakest method that the energy rests on.
     """
 
     parts: dict[str, dict[str, Part]]
@@ -79,6 +82,7 @@ class Costs(msgspec.Struct, frozen=True):
     low_j: float | None = None
     high_j: float | None = None
     idle: tuple[Idle, ...] = ()
+    method: str | None = None
 
     def stage(self, name: str) -> Part:
         """Add up a stage."""
@@ -141,6 +145,12 @@ def costs(run: Run, stages_file: str | None = None) -> Costs:
         low_j=fsum(_own_j(host) * host.energy_low_j / host.energy_j for host in hosts),
         high_j=fsum(_own_j(host) * host.energy_high_j / host.energy_j for host in hosts),
         idle=tuple(idle[host.host] for host in hosts if host.host in idle),
+        method=weakest_of(
+            sensor.method
+            for host in hosts
+            for sensor in host.sensors
+            if any(domain.account for domain in sensor.domains)
+        ),
     )
 
 

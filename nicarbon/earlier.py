@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from nicarbon.accounts import METHODS
+from nicarbon.accounts import weakest_of
 from nicarbon.attribution import attribute
 from nicarbon.energies import SpanEnergy
 from nicarbon.errors import RunFolderError
@@ -183,7 +183,7 @@ def _take(
 
 def _cost(spans: Iterable[SpanEnergy]) -> Cost:
     spans = [span for span in spans if span.energy_j is not None]
-    method = max((span.method for span in spans), key=METHODS.index, default=None)
+    method = weakest_of(span.method for span in spans)
     return Cost(*energy_range(spans), method)
 
 

@@ -15,7 +15,7 @@ from typing import TypeAlias
 import msgspec
 
 from nicarbon import unlike
-from nicarbon.accounts import METHODS
+from nicarbon.accounts import weakest_of
 from nicarbon.energies import SpanEnergy
 
 # One standard deviation of what sharing a device by its time leaves unknown, as a part of the
@@ -178,7 +178,7 @@ def fold_one(
         n_nodes=len(by_node),
         n_cached=outcomes.count("cached"),
         n_failed=sum(o in FAILED for o in outcomes),
-        method=max((s.method for s in _priced(spans)), key=METHODS.index, default=None),
+        method=weakest_of(s.method for s in _priced(spans)),
         peak_memory_bytes=max(
             (s.peak_memory_bytes for s in spans if s.peak_memory_bytes is not None), default=None
         ),
@@ -215,7 +215,7 @@ def add_up(name: str, rows: Iterable[Row]) -> Row:
         n_nodes=sum(row.n_nodes for row in rows),
         n_cached=sum(row.n_cached for row in rows),
         n_failed=sum(row.n_failed for row in rows),
-        method=max((row.method for row in rows if row.method), key=METHODS.index, default=None),
+        method=weakest_of(row.method for row in rows),
         peak_memory_bytes=max(
             (row.peak_memory_bytes for row in rows if row.peak_memory_bytes is not None),
             default=None,

@@ -6,6 +6,8 @@ from __future__ import annotations
 J_PER_WH = 3600.0
 J_PER_KWH = 1000 * J_PER_WH
 NS_PER_S = 1_000_000_000
+# Marks an energy that no counter measured.
+MARK = "~"
 
 
 def _rounded(value: float) -> str:
@@ -42,6 +44,20 @@ def format_energy(energy_j: float | None) -> str:
     return f"{_rounded(energy_j / scale)} {unit}"
 
 
+def format_energy_of(energy_j: float | None, method: str | None) -> str:
+    """Write an energy, marked where no counter measured it.
+
+    Examples
+    --------
+    >>> format_energy_of(2.0, "measured"), format_energy_of(2.0, "modelled")
+    ('2 J', '~2 J')
+    >>> format_energy_of(None, None)
+    'n/a'
+    """
+    mark = MARK if energy_j is not None and method not in (None, "measured") else ""
+    return mark + format_energy(energy_j)
+
+
 def energy_unit(energy_j: float) -> tuple[float, str]:
     """Return the unit that an energy is written in: its joules and its name."""
     if abs(energy_j) < J_PER_WH:
@@ -66,6 +82,20 @@ def format_mass(mass_g: float | None) -> str:
         return "n/a"
     scale, unit = mass_unit(mass_g)
     return f"{_rounded(mass_g / scale)} {unit}"
+
+
+def format_mass_of(carbon_g: float | None, method: str | None) -> str:
+    """Write grams, marked where no counter measured their energy; nothing is nothing, unmarked.
+
+    Examples
+    --------
+    >>> format_mass_of(2.0, "measured"), format_mass_of(2.0, "modelled")
+    ('2 g', '~2 g')
+    >>> format_mass_of(None, None)
+    'n/a'
+    """
+    mark = MARK if carbon_g and method not in (None, "measured") else ""
+    return mark + format_mass(carbon_g)
 
 
 def mass_unit(mass_g: float) -> tuple[float, str]:

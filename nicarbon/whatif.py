@@ -97,6 +97,8 @@ class WhatIf(msgspec.Struct, frozen=True):
         At what its joules are priced, where that is other than it was.
     makespan_error, energy_error : float or None
         How far the replay is above what was measured, as a part of it.
+    method : str or None
+        The weakest method that the run's energy rests on.
     """
 
     run_id: str
@@ -113,6 +115,7 @@ class WhatIf(msgspec.Struct, frozen=True):
     changes: tuple[Change, ...]
     price: str | None = None
     notes: tuple[str, ...] = ()
+    method: str | None = None
 
 
 def what_if(
@@ -185,6 +188,7 @@ def what_if(
         changes=tuple(changes),
         price=None if price is None else str(other_price),
         notes=tuple(_notes(run, of, given, len(plan.wanted) - len(plan.ranks))),
+        method=of.method,
     )
 
 

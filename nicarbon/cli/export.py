@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from collections.abc import Iterable, Iterator
 
@@ -60,8 +61,11 @@ def run(args: argparse.Namespace) -> int:
         return complain(failed)
     runs = count(len(opened), "run")
     print(clean(f"wrote {args.output}: {count(n_rows, 'node')} of {runs}"))
-    query = f"select stage, sum(energy_j) from '{args.output}' group by stage"
-    print(clean(f"next: duckdb -c {shlex.quote(query)}"))
+    file = args.output.replace("'", "''")
+    query = f"select stage, sum(energy_j) from '{file}' group by stage"
+    # Between double quotes, as the file's name is between single ones, unless a shell reads more.
+    shown = shlex.quote(query) if re.search(r'["$`!\\\\]', query) else f'"{query}"'
+    print(clean(f"next: duckdb -c {shown}"))
     return complain(failed)
 
 

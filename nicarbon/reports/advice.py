@@ -11,10 +11,10 @@ from rich.text import Text
 
 from nicarbon.advice import Advice, Advised
 from nicarbon.printable import clean
-from nicarbon.reports.cells import format_range, percent
+from nicarbon.reports.cells import UNMEASURED, format_range, percent
 from nicarbon.reports.run_lines import pricing_command
 from nicarbon.reports.terminal import new_console, text_of
-from nicarbon.units import format_duration, format_energy, format_mass
+from nicarbon.units import format_duration, format_energy_of, format_mass_of
 
 
 def to_json(found: Advised) -> str:
@@ -34,8 +34,10 @@ def render(found: Advised, *, width: int | None = None, color: bool = False) -> 
         As of `nicarbon.reports.terminal.render`.
     """
     console = new_console(width, color)
-    emitted = "" if found.carbon_g is None else f", {format_mass(found.carbon_g)}"
-    title = f"run {found.run_id}, {format_energy(found.energy_j)}{emitted}: what to change first"
+    mass = format_mass_of(found.carbon_g, found.method)
+    emitted = "" if found.carbon_g is None else f", {mass}"
+    energy = format_energy_of(found.energy_j, found.method)
+    title = f"run {found.run_id}, {energy}{emitted}: what to change first"
     console.print(Text(clean(title), style="bold"))
     console.print()
     for n, one in enumerate(found.advice, 1):
@@ -48,14 +50,16 @@ def render(found: Advised, *, width: int | None = None, color: bool = False) -> 
     if not found.advice:
         console.print(Text("nothing that this run shows would save a thousandth of its energy"))
         console.print()
+    if found.energy_j is not None and found.method not in (None, "measured"):
+        console.print(Text(UNMEASURED))
     if len(found.advice) > 1:
         console.print(Text("each alone: what two of them save is not their sum"))
     for note in found.notes:
         console.print(Text(clean(f"! {note}"), style="yellow"), soft_wrap=True)
     if found.carbon_g is None and found.energy_j is not None:
         console.print(Text(clean(f"grams: {pricing_command(found.path)}")), soft_wrap=True)
-    path = shlex.quote(found.path)
-    console.print(Text(clean(f"next: nicarbon whatif {path} --help")), soft_wrap=True)
+    command = shlex.join(["nicarbon", "whatif", found.path, *found.whatif])
+    console.print(Text(clean(f"next: {command}")), soft_wrap=True)
     return text_of(console)
 
 
@@ -67,9 +71,11 @@ def saves(one: Advice, found: Advised) -> str:
         share = percent(saving.energy_j / found.energy_j) if found.energy_j else "n/a"
         low_j = max(saving.energy_low_j or 0.0, 0.0)
         spread = format_range(low_j, saving.energy_high_j)
-        parts.append(f"{format_energy(saving.energy_j)} ({spread}), {share} of the run's")
+        parts.append(
+            f"{format_energy_of(saving.energy_j, found.method)} ({spread}), {share} of the run's"
+        )
     if saving.carbon_g:
-        parts.append(format_mass(saving.carbon_g))
+        parts.append(format_mass_of(saving.carbon_g, found.method))
     if abs(saving.time_s) >= 0.05:
         word = "sooner" if saving.time_s > 0 else "later"
         parts.append(f"ready {format_duration(abs(saving.time_s))} {word}")

@@ -12,22 +12,16 @@ from math import fsum
 
 import msgspec
 
-from nicarbon.accounts import METHODS
+from nicarbon.accounts import METHODS, weakest_of
 from nicarbon.energies import HostEnergy
 from nicarbon.errors import NicarbonError
 from nicarbon.notes import count, is_known
 from nicarbon.printable import clean
-from nicarbon.reports.account_lines import sum_parts
-from nicarbon.reports.cells import (
-    MARK,
-    format_energy_of,
-    format_mass_of,
-    format_range,
-    format_share,
-)
+from nicarbon.reports.account_lines import account_methods, sum_parts
+from nicarbon.reports.cells import format_range, format_share
 from nicarbon.rows import Row
 from nicarbon.summary import Summary
-from nicarbon.units import energy_unit, format_duration
+from nicarbon.units import MARK, energy_unit, format_duration, format_energy_of, format_mass_of
 
 # More bars than this are no figure but a table: the smallest become one.
 N_BARS = 12
@@ -154,7 +148,6 @@ def folded(rows: Sequence[Row], by: str) -> tuple[Row, ...]:
     if len(rows) <= N_BARS:
         return tuple(rows)
     kept, small = rows[: N_BARS - 1], rows[N_BARS - 1 :]
-    methods = [row.method for row in small if row.method]
     noun = by if by.isalpha() else "value"
     rest = msgspec.structs.replace(
         small[0],
@@ -165,7 +158,7 @@ def folded(rows: Sequence[Row], by: str) -> tuple[Row, ...]:
         carbon_g=_sum(row.carbon_g for row in small),
         carbon_low_g=_sum(row.carbon_low_g for row in small),
         carbon_high_g=_sum(row.carbon_high_g for row in small),
-        method=max(methods, key=METHODS.index, default=None),
+        method=weakest_of(row.method for row in small),
     )
     return (*kept, rest)
 
@@ -222,19 +215,13 @@ def _method(summary: Summary) -> str:
     return " and ".join(method for method in METHODS if method in methods)
 
 
-def _account_method(hosts: Sequence[HostEnergy]) -> str:
-    """Return the weakest method that the hosts' energy rests on."""
-    methods = {s.method for h in hosts for s in h.sensors if any(d.account for d in s.domains)}
-    return max(methods, key=METHODS.index)
-
-
 def _whole(hosts: Sequence[HostEnergy]) -> str:
     """Say what all hosts used together."""
     energy_j, low_j, high_j = (
         fsum(getattr(host, key) for host in hosts)
         for key in ("energy_j", "energy_low_j", "energy_high_j")
     )
-    method = _account_method(hosts)
+    method = weakest_of(account_methods(hosts))
     name = "whole host" if len(hosts) == 1 else f"{len(hosts)} whole hosts"
     energy, between = (
         format_energy_of(energy_j, method),
@@ -249,7 +236,7 @@ def _parts(hosts: Sequence[HostEnergy]) -> tuple[Part, ...]:
     for key, name in PARTS.items():
         energy_j = fsum(dict(sum_parts(host))[key] for host in hosts)
         if energy_j > 0:
-            energy = format_energy_of(energy_j, _account_method(hosts))
+            energy = format_energy_of(energy_j, weakest_of(account_methods(hosts)))
             text = f"{name} {energy}, {format_share(energy_j, whole_j)}"
             parts.append(Part(key, energy_j / whole_j, text))
     return tuple(parts)

@@ -15,9 +15,9 @@ from nicarbon.bottleneck import Bottlenecks, Phase, StageGroup
 from nicarbon.critical import CriticalPath, Step
 from nicarbon.notes import count
 from nicarbon.printable import clean
-from nicarbon.reports.cells import MARK, format_energy_of, format_range, percent
+from nicarbon.reports.cells import UNMEASURED, format_range, percent
 from nicarbon.reports.terminal import NARROW, new_console, new_table, text_of
-from nicarbon.units import format_duration
+from nicarbon.units import format_duration, format_energy_of
 
 # A longer path is shown by its longest nodes, in their order.
 N_STEPS = 20
@@ -99,7 +99,7 @@ def _show_stages(console: Console, found: Bottlenecks, narrow: bool) -> None:
         )
     )
     if any(row.method not in (None, "measured") for row in found.stages):
-        console.print(Text(f"{MARK} modelled or assumed, not measured: see 'nicarbon doctor'"))
+        console.print(Text(UNMEASURED))
     console.print()
 
 

@@ -13,15 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from nicarbon.notes import count
 from nicarbon.printable import clean
-from nicarbon.reports.cells import (
-    MARK,
-    format_energy_of,
-    format_mass_of,
-    format_range,
-    format_share,
-)
+from nicarbon.reports.cells import format_range, format_share
 from nicarbon.reports.colours import SCALE, fill_of, ink_on
-from nicarbon.units import format_duration, format_energy
+from nicarbon.units import MARK, format_duration, format_energy, format_energy_of, format_mass_of
 
 if TYPE_CHECKING:
     from nicarbon.graph import FootprintGraph

@@ -4,10 +4,17 @@
 from __future__ import annotations
 
 from nicarbon.rows import Row
-from nicarbon.units import energy_unit, format_duration, format_energy, format_mass
+from nicarbon.units import (
+    MARK,
+    energy_unit,
+    format_duration,
+    format_energy,
+    format_energy_of,
+    format_mass_of,
+)
 
-# Marks an energy that no counter measured.
-MARK = "~"
+# What the mark says, below a table.
+UNMEASURED = f"{MARK} modelled or assumed, not measured: see 'nicarbon doctor'"
 # A figure of five digits is better read in the next unit.
 _LONGEST = 10_000
 
@@ -52,34 +59,6 @@ def _nodes(row: Row) -> str:
     parts = [f"{row.n_cached} cached"] if row.n_cached else []
     parts += [f"{row.n_failed} failed"] if row.n_failed else []
     return f"{row.n_nodes} ({', '.join(parts)})" if parts else str(row.n_nodes)
-
-
-def format_energy_of(energy_j: float | None, method: str | None) -> str:
-    """Write an energy, marked where no counter measured it.
-
-    Examples
-    --------
-    >>> format_energy_of(2.0, "measured"), format_energy_of(2.0, "modelled")
-    ('2 J', '~2 J')
-    >>> format_energy_of(None, None)
-    'n/a'
-    """
-    mark = MARK if energy_j is not None and method not in (None, "measured") else ""
-    return mark + format_energy(energy_j)
-
-
-def format_mass_of(carbon_g: float | None, method: str | None) -> str:
-    """Write grams, marked where no counter measured their energy; nothing is nothing, unmarked.
-
-    Examples
-    --------
-    >>> format_mass_of(2.0, "measured"), format_mass_of(2.0, "modelled")
-    ('2 g', '~2 g')
-    >>> format_mass_of(None, None)
-    'n/a'
-    """
-    mark = MARK if carbon_g and method not in (None, "measured") else ""
-    return mark + format_mass(carbon_g)
 
 
 def format_share(energy_j: float | None, total_j: float | None) -> str:

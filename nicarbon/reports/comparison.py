@@ -13,11 +13,11 @@ from nicarbon.cohort import METRICS, Side
 from nicarbon.comparison import WHOLE, Comparison, Entry
 from nicarbon.notes import count
 from nicarbon.printable import clean
-from nicarbon.reports.cells import MARK, format_energy_of, format_mass_of
+from nicarbon.reports.cells import UNMEASURED
 from nicarbon.reports.tables import cell
 from nicarbon.reports.terminal import NARROW, new_console, new_table, text_of
 from nicarbon.spread import Difference, Spread
-from nicarbon.units import format_duration
+from nicarbon.units import format_duration, format_energy_of, format_mass_of
 
 BEYOND, UNKNOWN = "*", "?"
 _TITLES = {"runtime": "run time", "cpu": "CPU time", "energy": "energy", "carbon": "CO2e"}
@@ -61,7 +61,7 @@ def render(found: Comparison, *, width: int | None = None, color: bool = False) 
         console.print(Text(clean(f"{one.name}: {what(one)}")), soft_wrap=True)
     console.print(Text(_LEGEND), soft_wrap=True)
     if any(one.method not in (None, "measured") for one in found.sides):
-        console.print(Text(f"{MARK} modelled or assumed, not measured: see 'nicarbon doctor'"))
+        console.print(Text(UNMEASURED))
     for note in notes(found):
         console.print(Text(clean(f"! {note}"), style="yellow"), soft_wrap=True)
     return text_of(console)

@@ -17,10 +17,10 @@ from nicarbon.energies import HostEnergy
 from nicarbon.flow import UNCLASSIFIED
 from nicarbon.notes import UNCOVERED_LIMIT, count, is_known
 from nicarbon.printable import clean
-from nicarbon.reports.cells import format_energy_of, format_range, format_share, percent
+from nicarbon.reports.cells import format_range, format_share, percent
 from nicarbon.rows import Row
 from nicarbon.summary import Summary
-from nicarbon.units import format_duration
+from nicarbon.units import format_duration, format_energy_of
 
 # Of the time that no node of the path ran, less than this part is not worth a sentence.
 WAITED_SHARE = 0.01

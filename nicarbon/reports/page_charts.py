@@ -15,19 +15,19 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from nicarbon.accounts import METHODS
+from nicarbon.accounts import weakest_of
 from nicarbon.critical import CriticalPath
 from nicarbon.energies import SpanEnergy
 from nicarbon.hosttime import HostTime
 from nicarbon.notes import count
 from nicarbon.power import Power, power_over_time
 from nicarbon.printable import clean
-from nicarbon.reports.cells import format_energy_of, format_range, format_share
+from nicarbon.reports.cells import format_range, format_share
 from nicarbon.reports.turns import Turn
 from nicarbon.rows import clock_offsets, energy_range
 from nicarbon.steps import NO_STEP
 from nicarbon.summary import Summary
-from nicarbon.units import NS_PER_S, format_duration
+from nicarbon.units import NS_PER_S, format_duration, format_energy_of
 
 OUTCOMES = ("ran", "cached", "failed", "killed", "running")
 # More leaves in a branch nobody tells apart: the smallest are one leaf together.
@@ -290,12 +290,15 @@ def _leaves(
     named = shown[:N_LEAVES]
     if rest:
         named.append((count(len(shown) - N_LEAVES, f"smaller {what}"), rest))
-    return [_branch(name, _energy_j(parts), _method(parts), total_j) for name, parts in named]
-
-
-def _method(parts: Iterable[SpanEnergy]) -> str | None:
-    methods = (part.method for part in parts if part.energy_j is not None)
-    return max(methods, key=METHODS.index, default=None)
+    return [
+        _branch(
+            name,
+            _energy_j(parts),
+            weakest_of(part.method for part in parts if part.energy_j is not None),
+            total_j,
+        )
+        for name, parts in named
+    ]
 
 
 def _branch(

@@ -23,12 +23,7 @@ from nicarbon.reports import page_charts as charts
 from nicarbon.reports import page_host_tables, page_tables, page_time_tables
 from nicarbon.reports.account_lines import sum_line
 from nicarbon.reports.bottleneck import idle_lines
-from nicarbon.reports.cells import (
-    MARK,
-    format_energy_of,
-    format_mass_of,
-    format_range,
-)
+from nicarbon.reports.cells import format_range
 from nicarbon.reports.colours import ink_on
 from nicarbon.reports.page_answers import (
     Answer,
@@ -54,7 +49,13 @@ from nicarbon.reports.turns import Turn, turns_of
 from nicarbon.rows import FAILED, outcome, share_range
 from nicarbon.run import Run
 from nicarbon.summary import Summary
-from nicarbon.units import format_duration, format_mass_range
+from nicarbon.units import (
+    MARK,
+    format_duration,
+    format_energy_of,
+    format_mass_of,
+    format_mass_range,
+)
 
 
 class Page(msgspec.Struct, frozen=True):

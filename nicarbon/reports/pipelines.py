@@ -14,12 +14,12 @@ from rich.text import Text
 from nicarbon.cohort import CPU, GPU, Side
 from nicarbon.printable import clean
 from nicarbon.references import Reference
-from nicarbon.reports.cells import MARK
+from nicarbon.reports.cells import UNMEASURED
 from nicarbon.reports.comparison import markdown, side_note, what
 from nicarbon.reports.tables import cell
 from nicarbon.reports.terminal import new_console, new_table, text_of
 from nicarbon.spread import Spread
-from nicarbon.units import J_PER_WH
+from nicarbon.units import J_PER_WH, MARK
 
 # Metric, its title, and how many of its own unit make one of the table's.
 _COLUMNS = (
@@ -121,7 +121,7 @@ def _said(sides: Sequence[Side]) -> list[str]:
         if one.reference is not None
     ]
     if any(_is_marked(one) for one in sides):
-        lines.append(f"{MARK} modelled or assumed, not measured: see 'nicarbon doctor'")
+        lines.append(UNMEASURED)
     notes = [side_note(one, note) for one in sides for note in one.notes]
     return [*lines, *(f"! {note}" for note in dict.fromkeys(notes))]
 

@@ -14,13 +14,13 @@ from rich.text import Text
 
 from nicarbon.carbon.price import Price
 from nicarbon.printable import clean
-from nicarbon.reports.cells import MARK, format_range
+from nicarbon.reports.cells import UNMEASURED, format_range
 from nicarbon.reports.run_lines import score_line
 from nicarbon.reports.tables import cell
 from nicarbon.reports.terminal import new_console, new_table, text_of
 from nicarbon.rows import Row
 from nicarbon.summary import Summary
-from nicarbon.units import format_duration, format_energy, format_mass, format_mass_range
+from nicarbon.units import MARK, format_duration, format_energy, format_mass, format_mass_range
 
 _COLUMNS = (
     "name",
@@ -82,7 +82,7 @@ def _show(console: Console, summary: Summary, price: Price) -> None:
     mostly = f"; of the total it is mostly the {most}'s" if most and is_joined else ""
     console.print(Text(price.range_note + mostly))
     if any(row.method not in (None, "measured") for row in summary.rows):
-        console.print(Text(f"{MARK} modelled or assumed, not measured: see 'nicarbon doctor'"))
+        console.print(Text(UNMEASURED))
     for line in _made(summary):
         console.print(Text(clean(line)))
     for note in summary.notes:

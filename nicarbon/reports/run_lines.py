@@ -12,18 +12,14 @@ from nicarbon.marked import Marked
 from nicarbon.notes import count
 from nicarbon.printable import clean as clean
 from nicarbon.programs import Told
-from nicarbon.reports.cells import (
-    format_energy_of,
-    format_mass_of,
-    format_range,
-    format_share,
-    percent,
-)
+from nicarbon.reports.cells import format_range, format_share, percent
 from nicarbon.rows import Row
 from nicarbon.summary import Summary
 from nicarbon.units import (
     format_energy,
+    format_energy_of,
     format_mass,
+    format_mass_of,
     format_mass_range,
 )
 from nicarbon.waste import Waste

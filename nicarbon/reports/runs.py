@@ -14,7 +14,7 @@ from rich.text import Text
 
 from nicarbon.notes import count, listed
 from nicarbon.printable import clean
-from nicarbon.reports.cells import MARK, figure_titles, row_cells
+from nicarbon.reports.cells import UNMEASURED, figure_titles, row_cells
 from nicarbon.reports.run_lines import pricing_command
 from nicarbon.reports.terminal import NARROW, new_console, new_table, text_of
 from nicarbon.rows import TOTAL, Row, add_up
@@ -83,7 +83,7 @@ def render_many(
     console.print(_pooled_table(runs, total, is_priced, narrow))
     console.print()
     if total.method not in (None, "measured"):
-        console.print(Text(f"{MARK} modelled or assumed, not measured: see 'nicarbon doctor'"))
+        console.print(Text(UNMEASURED))
     for line in _attention(runs):
         console.print(Text(clean(f"! {line}"), style="yellow"), soft_wrap=True)
     _show_next(console, runs, command)

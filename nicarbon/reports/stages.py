@@ -15,9 +15,10 @@ from nicarbon.flow import HINT, INPUTS, UNCLASSIFIED, USERS
 from nicarbon.notes import count
 from nicarbon.printable import clean
 from nicarbon.reasons import Reason, Reasons
-from nicarbon.reports.cells import MARK, format_energy_of, format_range, percent
+from nicarbon.reports.cells import UNMEASURED, format_range, percent
 from nicarbon.reports.tables import cell
 from nicarbon.reports.terminal import new_console, new_table, text_of
+from nicarbon.units import format_energy_of
 
 COLUMNS = ("name", "stage", "rule")
 # A suggestion is to be read and cut down: more names than these are a file of their own.
@@ -77,7 +78,7 @@ def render(
     mark = "! " if found.n_unclassified else ""
     console.print(Text(clean(mark + share_line(found))), soft_wrap=True)
     if _is_marked(found):
-        console.print(Text(f"{MARK} modelled or assumed, not measured: see 'nicarbon doctor'"))
+        console.print(Text(UNMEASURED))
     quoted = shlex.quote(source)
     if found.n_unclassified:
         for line in _suggestion(found.nodes):

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from nicarbon.accounts import METHODS
+from nicarbon.accounts import weakest_of
 from nicarbon.energies import HostEnergy
 from nicarbon.history import Queue
 from nicarbon.notes import count, is_known
@@ -25,7 +25,7 @@ from nicarbon.reports.account_lines import (
     sensors_line,
     sum_line,
 )
-from nicarbon.reports.cells import MARK, figure_titles, format_energy_of, format_range, row_cells
+from nicarbon.reports.cells import UNMEASURED, figure_titles, format_range, row_cells
 from nicarbon.reports.run_lines import (
     marked_line,
     pricing_command,
@@ -36,7 +36,7 @@ from nicarbon.reports.run_lines import (
 )
 from nicarbon.rows import Row, add_up
 from nicarbon.summary import Summary
-from nicarbon.units import format_duration, format_energy
+from nicarbon.units import MARK, format_duration, format_energy, format_energy_of
 
 # Wide enough that no line of a plain report is ever broken or cut.
 PLAIN_WIDTH = 10_000
@@ -151,7 +151,7 @@ def _show_lines(console: Console, summary: Summary) -> None:
     if summary.price is not None:
         console.print(Text(clean(f"CO2e at {summary.price}")))
     if _is_marked(summary):
-        console.print(Text(f"{MARK} modelled or assumed, not measured: see 'nicarbon doctor'"))
+        console.print(Text(UNMEASURED))
     for line in (*unclassified(summary), *summary.notes):
         console.print(Text(clean(f"! {line}"), style="yellow"))
 
@@ -240,7 +240,7 @@ def _add_hosts(table: Table, name: str, hosts: Sequence[HostEnergy], sensors: st
     energy_j = fsum(host.energy_j for host in known)
     low_j = fsum(host.energy_low_j for host in known)
     high_j = fsum(host.energy_high_j for host in known)
-    method = max(account_methods(known), key=METHODS.index, default=None)
+    method = weakest_of(account_methods(known))
     share = fsum(host.nodes_j for host in known) / energy_j if energy_j else None
     cells = (
         name,

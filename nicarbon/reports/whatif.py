@@ -12,9 +12,9 @@ from rich.text import Text
 
 from nicarbon.notes import count
 from nicarbon.printable import clean
-from nicarbon.reports.cells import format_range
+from nicarbon.reports.cells import UNMEASURED, format_range
 from nicarbon.reports.terminal import new_console, new_table, text_of
-from nicarbon.units import format_duration, format_energy, format_mass
+from nicarbon.units import format_duration, format_energy, format_energy_of, format_mass_of
 from nicarbon.whatif import Change, Outcome, WhatIf
 
 
@@ -51,11 +51,14 @@ def render(found: WhatIf, *, width: int | None = None, color: bool = False) -> s
     rows += [("what if", found.changed)] if changes else []
     for name, one in rows:
         style = "bold" if one is found.changed else None
-        table.add_row(*(Text(cell) for cell in [name, *_cells(one, is_priced)]), style=style)
+        cells = _cells(one, found.method, is_priced)
+        table.add_row(*(Text(cell) for cell in [name, *cells]), style=style)
     console.print(table)
     console.print()
     for line in ([saving_line(found)] if changes else []) + [error_line(found)]:
         console.print(Text(line), soft_wrap=True)
+    if found.measured.energy_j is not None and found.method not in (None, "measured"):
+        console.print(Text(UNMEASURED))
     for note in found.notes:
         console.print(Text(clean(f"! {note}"), style="yellow"), soft_wrap=True)
     path = shlex.quote(found.path)
@@ -63,12 +66,12 @@ def render(found: WhatIf, *, width: int | None = None, color: bool = False) -> s
     return text_of(console)
 
 
-def _cells(one: Outcome, is_priced: bool) -> list[str]:
+def _cells(one: Outcome, method: str | None, is_priced: bool) -> list[str]:
     return [
         format_duration(one.makespan_s),
-        format_energy(one.energy_j),
+        format_energy_of(one.energy_j, method),
         format_range(one.energy_low_j, one.energy_high_j, of_j=one.energy_j),
-        *([format_mass(one.carbon_g)] if is_priced else []),
+        *([format_mass_of(one.carbon_g, method)] if is_priced else []),
     ]
 
 
@@ -112,8 +115,9 @@ def saving_line(found: WhatIf) -> str:
     grams = ""
     if saving.carbon_g is not None:
         word_g = "less" if saving.carbon_g >= 0 else "more"
-        grams = f", {format_mass(abs(saving.carbon_g))} {word_g}"
-    return f"that is {time}, {format_energy(abs(saving.energy_j))} {word} ({spread}){grams}"
+        grams = f", {format_mass_of(abs(saving.carbon_g), found.method)} {word_g}"
+    energy = format_energy_of(abs(saving.energy_j), found.method)
+    return f"that is {time}, {energy} {word} ({spread}){grams}"
 
 
 def error_line(found: WhatIf) -> str:
@@ -131,4 +135,4 @@ def error_line(found: WhatIf) -> str:
 
 
 def _signed(part: float) -> str:
-    return f"{100 * part:+.1f} %"
+    return f"{round(100 * part, 1) or 0.0:+.1f} %"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import shlex
 
 import pytest
 
@@ -19,7 +20,11 @@ def test_what_to_change_first(folder, capsys):
     assert out.startswith("run run-a, 85 J: what to change first\n")
     assert "find out why nodes failed\n   saves 40 J (38-42 J), 47.1 % of the run's" in out
     assert "grams: nicarbon price a" in out
-    assert out.splitlines()[-1] == "next: nicarbon whatif a --help"
+    command = out.splitlines()[-1].removeprefix("next: nicarbon ")
+    assert command.startswith("whatif a --stage ")
+    assert command.endswith(" --speedup 2")
+    assert main(shlex.split(command)) == 0
+    assert "2 times as fast" in capsys.readouterr().out
 
 
 def test_grams_and_other_places(folder, capsys):

@@ -18,7 +18,8 @@ def runs(run_folders, tmp_path, monkeypatch):
 def test_many_runs_in_one_file(runs, capsys):
     assert main(["export", "runs/*", "-o", "cohort.parquet"]) == 0
     out, err = capsys.readouterr()
-    assert out.startswith("wrote cohort.parquet: 8 nodes of 2 runs\nnext: duckdb -c ")
+    query = "select stage, sum(energy_j) from 'cohort.parquet' group by stage"
+    assert out == f'wrote cohort.parquet: 8 nodes of 2 runs\nnext: duckdb -c "{query}"\n'
     assert err == ""
     table = pd.read_parquet("cohort.parquet")
     assert sorted(table["run_id"].unique()) == ["a", "b"]

@@ -6,12 +6,13 @@ from nicarbon.reports.advice import render, saves, to_json
 from nicarbon.whatif import Saving
 
 
-def made(*savings, carbon_g=None):
+def made(*savings, carbon_g=None, **more):
     advice = tuple(
         Advice(f"do {n}\x1b", f"it showed {n}", saving, "somebody 2024" if n else "")
         for n, saving in enumerate(savings)
     )
-    return Advised("run-a", "runs/a", 200.0, carbon_g, advice, ("mind this",))
+    given = {"whatif": ("--stage", "a stage"), "notes": ("mind this",)} | more
+    return Advised("run-a", "runs/a", 200.0, carbon_g, advice, **given)
 
 
 def test_what_each_saves():
@@ -27,6 +28,15 @@ def test_what_each_saves():
     assert "each alone" in text
     assert "! mind this" in text
     assert "grams: nicarbon price runs/a" in text
+    assert text.endswith("next: nicarbon whatif runs/a --stage 'a stage'\n")
+    assert "~" not in text
+
+
+def test_what_no_counter_measured_is_marked():
+    text = render(made(Saving(30.0, 50.0, 40.0, 60.0, 0.01), carbon_g=0.04, method="modelled"))
+    assert text.startswith("run run-a, ~200 J, ~40 mg: what to change first\n")
+    assert "saves ~50 J (40-60 J), 25.0 % of the run's; ~10 mg" in text
+    assert "~ modelled or assumed, not measured" in text
 
 
 def test_what_costs_time_says_so():

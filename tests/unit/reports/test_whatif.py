@@ -37,6 +37,20 @@ def test_the_answer():
     assert "! mind this\ufffd" in text
 
 
+def test_what_no_counter_measured_is_marked():
+    assert "~" not in render(made())
+    text = render(made(method="modelled"))
+    assert [line.split() for line in text.splitlines() if "20-50 J" in line] == [
+        ["what", "if", "1", "min", "0", "s", "~30", "J", "20-50", "J"]
+    ]
+    assert "that is 40 s less, ~20 J less" in text
+    assert "~ modelled or assumed, not measured" in text
+
+
+def test_a_replay_that_is_right_is_off_by_nothing():
+    assert "off by +0.0 % of its time" in error_line(made(makespan_error=-1e-9))
+
+
 def test_the_replay_alone_has_no_answer():
     text = render(made(changes=()))
     assert "nothing is other than it was" in text
