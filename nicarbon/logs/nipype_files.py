@@ -48,13 +48,20 @@ class RunStats:
     def read(self, path: Path) -> Log:
         """Read it: a node each line."""
         problems: list[str] = []
-        steps, n_bad = [], 0
-        for line in lines.lines(path, problems):
+        steps: dict[tuple[str, float | None] | int, Step] = {}
+        n_bad = n_cached = 0
+        for i, line in enumerate(lines.lines(path, problems)):
             step = _of_record(_decoded(line))
-            steps += [step] if step else []
-            n_bad += step is None and bool(line.strip())
+            if step is None:
+                n_bad += bool(line.strip())
+                continue
+            # Of a node that was cached nipype writes the line of its execution once more.
+            key = i if step.start_s is None else (step.node, step.start_s)
+            n_cached += key in steps
+            steps[key] = step
         problems += sentence("line", n_bad, "not understood")
-        return _log(self.name, steps, problems)
+        problems += sentence("line", n_cached, "an execution that is there already (cached)")
+        return _log(self.name, steps.values(), problems)
 
 
 class ResourceMonitor:

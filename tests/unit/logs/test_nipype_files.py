@@ -50,6 +50,19 @@ def monitor(*samples):
     return columns | {"rss_GiB": [1.0] * len(samples), "vms_GiB": [2.0] * len(samples)}
 
 
+def test_a_cached_node_s_line_is_not_a_second_execution(write):
+    undated = {"name": "b", "start": None, "duration": 1.0}
+    lines = [record("a", 1, 5), record("a", 1, 5), record("a", 9, 13), undated, undated]
+    log = read_log(write("run_stats.log", "\n".join(json.dumps(line) for line in lines)))
+    assert [(s.title, s.elapsed_s) for s in log.steps()] == [
+        ("a", 4),
+        ("a", 4),
+        ("b", 1),
+        ("b", 1),
+    ]
+    assert log.problems == ("1 line: an execution that is there already (cached)",)
+
+
 def test_resource_monitor_is_a_step_an_execution_and_its_percentages_are_not_believed(write):
     samples = [(t, "wf.strip", "BET", 140.0, 0, "") for t in (100.0, 101.0, 102.0)]
     samples += [(t, "wf.smooth", "SUSAN", 10.0, i, "a_1") for i in (0, 1) for t in (103.0, 109.0)]
