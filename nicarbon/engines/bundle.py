@@ -26,18 +26,27 @@ PARTS = (
 )
 PATTERNS = ("engines/nipype*.py", "engines/pydra*.py", "meter/**/*.py", "meter/**/*.json")
 
-# Any Python understands this: one that is too old runs the pipeline all the same, unmetered.
+# Any Python understands this: one that is too old, or lacks a part of the standard library (as
+# ctypes, where it was built without libffi), runs the pipeline all the same, unmetered.
 _MAIN = """\
 import os
 import sys
 
-if sys.version_info < (3, 9):
-    sys.stderr.write(
-        "nicarbon: Python %d.%d is older than 3.9: this runs unmetered\\n" % sys.version_info[:2]
-    )
+
+def unmetered(reason):
+    sys.stderr.write("nicarbon: %s: this runs unmetered\\n" % reason)
     command = sys.argv[sys.argv.index("--") + 1:]
+    if command[0] == "-m" or command[0].endswith(".py") and not os.access(command[0], os.X_OK):
+        command.insert(0, sys.executable)
     os.execvp(command[0], command)
-from nicarbon.engines.inside import main
+
+
+if sys.version_info < (3, 9):
+    unmetered("Python %d.%d is older than 3.9" % sys.version_info[:2])
+try:
+    from nicarbon.engines.inside import main
+except ImportError as error:
+    unmetered("%s: %s" % (sys.executable, error))
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -18,7 +18,7 @@ NOT_EXECUTABLE = 126
 BY_SIGNAL = 128
 
 
-def run(command: Sequence[str], session: Session) -> int:
+def run(command: Sequence[str], session: Session, *, interrupts: bool = False) -> int:
     """Run a command, metered as one node, and return its exit code as a shell would.
 
     Parameters
@@ -27,6 +27,8 @@ def run(command: Sequence[str], session: Session) -> int:
         Program and arguments. Only the program's name is recorded.
     session : Session
         The running session.
+    interrupts : bool
+        Whether SIGINT comes to this process alone, as in a container without a terminal.
 
     Raises
     ------
@@ -40,7 +42,7 @@ def run(command: Sequence[str], session: Session) -> int:
     started = span.begin(context, program) if context else None
     outcome, error = "failed", None
     try:
-        with signals_passed_on() as take:
+        with signals_passed_on(interrupts=interrupts) as take:
             process = subprocess.Popen(command)
             take(process)
             code = process.wait()
@@ -53,12 +55,14 @@ def run(command: Sequence[str], session: Session) -> int:
 
 
 @contextmanager
-def signals_passed_on() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+def signals_passed_on(
+    *, interrupts: bool = False
+) -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
     """Let a command answer signals; outlive it, so that its last seconds are recorded.
 
-    A terminal sends Ctrl-C to the command as well; what is sent to this process alone (a batch
-    system's SIGTERM) is passed on. Yields what is to be called with the command as soon as it is
-    started: signals that come before wait for it.
+    A terminal sends Ctrl-C to the command as well; what is sent to this process alone is passed
+    on: a batch system's SIGTERM and, with `interrupts`, Ctrl-C. Yields what is to be called with
+    the command as soon as it is started: signals that come before wait for it.
     """
     started: list[subprocess.Popen[bytes]] = []
     early: list[int] = []
@@ -74,7 +78,8 @@ def signals_passed_on() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
         while early:
             process.send_signal(early.pop(0))
 
-    previous = {signal.SIGINT: signal.signal(signal.SIGINT, lambda number, frame: None)}
+    on_interrupt = pass_on if interrupts else lambda number, frame: None
+    previous = {signal.SIGINT: signal.signal(signal.SIGINT, on_interrupt)}
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         previous[number] = signal.signal(number, pass_on)
     try:

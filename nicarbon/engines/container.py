@@ -73,5 +73,8 @@ def line(
     given = [word for bind in bound for word in ("-v", bind)]
     # Files of the run are to be the user's. --init: a first process that reaps and passes signals.
     user = ["--user", f"{os.getuid()}:{os.getgid()}"]
+    if engine == "podman" and os.getuid() != 0:
+        # Without it a user's number inside is another one outside, who may write nothing.
+        user = ["--userns", "keep-id", *user]
     start = [engine, "run", "--rm", "--init", *user, *given, *options]
     return [*start, "--entrypoint", python, image.removeprefix("docker://"), *inside]

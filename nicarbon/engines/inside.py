@@ -13,7 +13,12 @@ import sys
 from collections.abc import Sequence
 
 from nicarbon.engines import command
-from nicarbon.engines.python import NotAPythonProgramError, Program, interpreter
+from nicarbon.engines.python import (
+    NotAPythonProgramError,
+    Program,
+    interpreter,
+    python_before,
+)
 from nicarbon.meter.session import Session, SessionError
 
 _MISTAKE = 2
@@ -57,7 +62,7 @@ def main(argv: Sequence[str]) -> int:
     session.start()
     outcome = "interrupted"
     try:
-        code = program.execute(session) if program else command.run(words, session)
+        code = program.execute(session) if program else _command(words, session)
         outcome = "ok" if code == 0 else "failed"
     except KeyboardInterrupt:
         code = 130
@@ -69,10 +74,25 @@ def main(argv: Sequence[str]) -> int:
     return code
 
 
+def _command(words: Sequence[str], session: Session) -> int:
+    # Of what starts in a container, its first process sends Ctrl-C to us alone: where there is
+    # no terminal, nobody sends it to the command.
+    alone = os.getppid() in (0, 1) and not _has_terminal()
+    return command.run(words, session, interrupts=alone)
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY))
+    except OSError:
+        return False
+    return True
+
+
 def _switch(argv: Sequence[str], words: Sequence[str]) -> None:
     """Start again with the Python that a command belongs to, if it is another one of 3.9 on."""
     path = shutil.which(words[0]) if words[0] != "-m" else None
-    python = interpreter(path) if path else None
+    python = python_before(words) or (interpreter(path) if path else None)
     here = os.path.realpath(os.path.dirname(sys.executable))
     if python is None or os.path.realpath(os.path.dirname(python)) == here:
         return

@@ -11,6 +11,7 @@ import builtins
 import importlib.machinery
 import importlib.util
 import os
+import re
 import runpy
 import shutil
 import sys
@@ -30,6 +31,7 @@ from nicarbon.meter.session import Session
 
 _WORKFLOWS = "nipype.pipeline.engine.workflows"
 _SUBMITTER = "pydra.engine.submitter"
+_PYTHON = re.compile(r"python\d?(\.\d+)?")
 
 
 class NotAPythonProgramError(Exception):
@@ -42,7 +44,8 @@ class Program:
     Parameters
     ----------
     arguments : sequence of str
-        ``script.py ARGS``, ``-m module ARGS`` or ``console-script ARGS``.
+        ``script.py ARGS``, ``-m module ARGS`` or ``console-script ARGS``; ``python`` may stand
+        before the first two.
 
     Raises
     ------
@@ -54,6 +57,15 @@ class Program:
         self.entry_point: EntryPoint | None = None
         self.module: str | None = None
         self.path: str | None = None
+        python = python_before(arguments)
+        if python is not None:
+            if not _is_here(python):
+                raise NotAPythonProgramError(
+                    f"{python} is another Python than nicarbon's, {sys.executable}: install "
+                    f"nicarbon there, or meter it as one node with "
+                    f"'nicarbon run -- {arguments[0]} ...'"
+                )
+            arguments = arguments[1:]
         if arguments[0] == "-m":
             if len(arguments) < 2:
                 raise NotAPythonProgramError("-m needs the name of a module")
@@ -216,6 +228,23 @@ def _is_python(path: str) -> bool:
         except OSError as error:
             raise NotAPythonProgramError(f"{path} cannot be read: {error.strerror}") from None
     return path.endswith(".pyz") or interpreter(path) is not None
+
+
+def python_before(arguments: Sequence[str]) -> str | None:
+    """Return the Python that is to run a script or a module, where a command begins with one.
+
+    With options, such as ``python -c``, it is a command like others.
+    """
+    if len(arguments) < 2 or not _PYTHON.fullmatch(os.path.basename(arguments[0])):
+        return None
+    names_program = arguments[1] == "-m" or not arguments[1].startswith("-")
+    return shutil.which(arguments[0]) if names_program else None
+
+
+def _is_here(python: str) -> bool:
+    """Tell whether a Python is of this environment: what it imports depends on where it is."""
+    here = os.path.realpath(os.path.dirname(sys.executable))
+    return os.path.realpath(os.path.dirname(python)) == here
 
 
 def interpreter(path: str) -> str | None:

@@ -46,13 +46,31 @@ def test_a_folder_that_can_not_be_made(tmp_path):
         bundle.write(tmp_path / "file" / "cache")
 
 
-def test_an_older_python_runs_the_command_all_the_same(tmp_path):
-    main = bundle._MAIN.replace("(3, 9)", "(99, 0)")
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["echo", "hello"], "hello\n"),
+        (["s.py", "x"], "['s.py', 'x']\n"),
+        (["-m", "s", "x"], "s.py', 'x']\n"),
+    ],
+)
+@pytest.mark.parametrize("lack", ["an older Python", "no ctypes"])
+def test_where_it_cannot_run_the_command_does(tmp_path, lack, command, said):
+    main = bundle._MAIN
+    if lack == "an older Python":
+        main = main.replace("(3, 9)", "(99, 0)")
+    else:
+        main = "import sys; sys.modules['_ctypes'] = None\n" + main
+        (tmp_path / "nicarbon").symlink_to(bundle.PACKAGE)
     (tmp_path / "main.py").write_text(main)
+    (tmp_path / "s.py").write_text("import sys; print(sys.argv)")
     done = subprocess.run(
-        [sys.executable, tmp_path / "main.py", "--run-dir", "x", "--", "echo", "hello"],
+        [sys.executable, "main.py", "--run-dir", "x", "--", *command],
+        cwd=tmp_path,
         capture_output=True,
         text=True,
     )
-    assert done.stdout == "hello\n"
-    assert "this runs unmetered" in done.stderr
+    assert done.stdout.endswith(said)
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("this runs unmetered")
+    assert not (tmp_path / "x").exists()

@@ -64,7 +64,7 @@ def handlers():
     return [signal.getsignal(number) for number in numbers]
 
 
-@pytest.mark.parametrize("name", ["TERM", "HUP", "USR1", "USR2"])
+@pytest.mark.parametrize("name", ["TERM", "HUP", "USR1", "USR2", "INT"])
 def test_signals_are_passed_on(session, tmp_path, name):
     before = handlers()
     ready = tmp_path / "ready"
@@ -77,7 +77,7 @@ def test_signals_are_passed_on(session, tmp_path, name):
     thread = threading.Thread(target=send)
     thread.start()
     text = f"trap 'exit 9' {name}; : > {ready}; while :; do sleep 0.01; done"
-    assert command.run(shell(text), session) == 9
+    assert command.run(shell(text), session, interrupts=name == "INT") == 9
     thread.join()
     assert handlers() == before
 

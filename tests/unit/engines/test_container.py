@@ -43,3 +43,12 @@ def test_docker():
         *("-v", "/cache/n.pyz:/nicarbon.pyz:ro", "-v", "/runs/1:/nicarbon-run"),
         *("--entrypoint", "/opt/python", "nipreps/fmriprep", *INSIDE),
     ]
+
+
+def test_a_users_files_stay_theirs_under_podman_without_root(monkeypatch):
+    monkeypatch.setattr(os, "getuid", lambda: 1001)
+    words = line("podman", "nipreps/fmriprep")
+    assert words[words.index("--userns") + 1] == "keep-id"
+    assert "--userns" not in line("docker", "nipreps/fmriprep")
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    assert "--userns" not in line("podman", "nipreps/fmriprep")

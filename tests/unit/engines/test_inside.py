@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -85,6 +86,14 @@ def test_a_command_of_another_python_is_run_by_that_one(inside, tmp_path):
     tool = here / "tool"
     tool.write_text(f"#!{python}\nimport sys; print('tool', sys.argv[1:])\n")
     tool.chmod(0o755)
-    done = inside("tool", "x", env={"PATH": f"{here}{os.pathsep}{os.environ['PATH']}"})
-    assert done.stderr.startswith("switched\n")
-    assert done.stdout == "tool ['x']\n"
+    env = {"PATH": f"{here}{os.pathsep}{os.environ['PATH']}"}
+    for words in (["tool", "x"], ["python3", str(tool), "x"]):
+        done = inside(*words, env=env)
+        assert done.stderr.startswith("switched\n")
+        assert done.stdout == "tool ['x']\n"
+        shutil.rmtree(tmp_path / "run")
+
+
+def test_a_script_after_its_python_runs_in_this_process(inside, tmp_path):
+    (tmp_path / "s.py").write_text("import sys; print('nicarbon.engines.inside' in sys.modules)")
+    assert inside(sys.executable, "s.py").stdout == "True\n"

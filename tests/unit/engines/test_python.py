@@ -70,9 +70,25 @@ def test_a_command_of_another_environment_is_not_run_in_this_one(monkeypatch):
     assert Program(["bin/othertool"]).path == "bin/othertool"
 
 
+def test_python_may_stand_before_a_script_or_a_module(monkeypatch):
+    path = write("program.py")
+    monkeypatch.setenv("PATH", os.path.dirname(sys.executable))
+    program = Program(["python", path, "x"])
+    assert (program.path, program.argv) == (path, [path, "x"])
+    assert Program([sys.executable, "-m", "timeit", "x"]).module == "timeit"
+
+
+def test_another_python_before_a_script_is_not_this_one(monkeypatch):
+    write("bin/python3", "#!/bin/sh\n", 0o755)
+    monkeypatch.setenv("PATH", os.path.abspath("bin"))
+    with pytest.raises(NotAPythonProgramError, match="bin/python3 is another Python than nic"):
+        Program(["python3", write("program.py")])
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        ([sys.executable, "-c", "pass"], "is not a Python program: meter it as one node"),
         (["missing.py"], "there is no file missing.py"),
         (["./missing"], "there is no file ./missing"),
         (["no-such-command"], "there is no file or command no-such-command"),
