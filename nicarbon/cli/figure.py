@@ -12,6 +12,7 @@ from nicarbon.cli.folders import complain, each, expand
 from nicarbon.errors import NicarbonError
 from nicarbon.files import write_whole
 from nicarbon.grouping import check
+from nicarbon.notes import count, some
 from nicarbon.run import Run
 
 _FORMATS = ("pdf", "svg", "png")
@@ -30,6 +31,11 @@ The whiskers are the range of each figure. More than 12 bars are too many: the s
 Text stays text that can be searched and edited; the same run gives the same file.
 It is drawn by matplotlib: pip install 'nicarbon[report]'.
 """
+
+_LACKING = (
+    "{2}: no font on this machine has {0} in it, written as \ufffd: {1}; install one that has "
+    "(for Chinese, Japanese and Korean, on Debian: apt install fonts-noto-cjk), or write .svg"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
             f"{args.output}: {len(paths)} runs are as many pages: name a .pdf, or give one run"
         )
     from nicarbon.reports.bars import bars_of
-    from nicarbon.reports.figure import draw
+    from nicarbon.reports.figure import draw, lacking
 
     pages, failed = each(
         args.runs,
@@ -89,5 +95,8 @@ def run(args: argparse.Namespace) -> int:
     if pages:
         write_whole(args.output, draw(list(pages.values()), kind, args.width))
         print(f"wrote {args.output}")
+        signs = "" if kind == "svg" else lacking(list(pages.values()))
+        if signs:
+            complain([_LACKING.format(count(len(signs), "sign"), some(tuple(signs)), args.output)])
         print(f"next: nicarbon methods {shlex.quote(next(iter(pages)))}{repeat(args.stages)}")
     return complain(failed)

@@ -14,6 +14,7 @@ from typing import Any
 from nicarbon.errors import MissingExtraError
 from nicarbon.reports.bars import Bar, Bars, Part
 from nicarbon.reports.boxes import shortened
+from nicarbon.reports.figure_fonts import families, hushed, unshown
 
 try:
     import matplotlib as mpl
@@ -22,7 +23,7 @@ try:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_pdf import PdfPages
     from matplotlib.figure import Figure
-    from matplotlib.font_manager import FontProperties, findfont, get_font
+    from matplotlib.font_manager import FontProperties
     from matplotlib.lines import Line2D
     from matplotlib.patches import Rectangle
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
@@ -66,7 +67,6 @@ _SETTINGS: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "nicarbon",
     "text.usetex": False,
-    "font.family": ["DejaVu Sans"],
     "font.size": _TEXT,
     "axes.linewidth": 0.5,
     "hatch.linewidth": 0.4,
@@ -97,28 +97,49 @@ def draw(pages: Sequence[Bars], kind: str, width_mm: float) -> bytes:
         The whole file.
     """
     file = io.BytesIO()
+    fonts = families(text for page in pages for text in _texts(page))
+    settings = {**_SETTINGS, "font.family": list(fonts)}
     metadata = {**_METADATA[kind], "Title": "; ".join(dict.fromkeys(page.title for page in pages))}
-    with style.context("default"), mpl.rc_context(_SETTINGS):
+    with style.context("default"), mpl.rc_context(settings), hushed():
         if kind == "pdf":
             with PdfPages(file, metadata=metadata) as document:
                 for page in pages:
-                    document.savefig(_Sheet(page, width_mm).figure)
+                    document.savefig(_Sheet(page, width_mm, fonts).figure)
         else:
             (page,) = pages
-            figure = _Sheet(page, width_mm).figure
+            figure = _Sheet(page, width_mm, fonts, replace=kind != "svg").figure
             figure.savefig(file, format=kind, dpi=DPI, metadata=metadata)
     return file.getvalue()
+
+
+def lacking(pages: Sequence[Bars]) -> str:
+    """Return the signs in figures that no font on this machine has.
+
+    Where text is drawn here (PDF and PNG) each is replaced by ``\ufffd``; an SVG keeps it, as
+    whatever opens it may have a font that this machine has not.
+    """
+    texts = [text for page in pages for text in _texts(page)]
+    return unshown("".join(texts), families(texts))
+
+
+def _texts(page: Bars) -> list[str]:
+    rows = [row for row, _ in _weighted(page)]
+    named = [text for row in rows for text in (row.label, *row.cells)]
+    return [*named, page.host, *(part.text for part in page.parts), *page.lines]
 
 
 class _Sheet:
     """One figure: everything is placed in mm from its upper left corner."""
 
-    def __init__(self, bars: Bars, width_mm: float) -> None:
+    def __init__(
+        self, bars: Bars, width_mm: float, fonts: Sequence[str], *, replace: bool = True
+    ) -> None:
         self.figure = Figure(figsize=(width_mm / MM_PER_INCH, 1.0), dpi=DPI, facecolor="white")
         self.width = width_mm
         canvas: Any = FigureCanvasAgg(self.figure)
         self._renderer = canvas.get_renderer()
-        self._font = get_font(findfont(FontProperties(family=_SETTINGS["font.family"])))
+        self._fonts = fonts
+        self._replace = replace
         columns, plot_left, plot_right = self._columns(bars)
         lines = [part for line in bars.lines for part in self._wrapped(line)]
         legend = self._legend(bars)
@@ -143,11 +164,13 @@ class _Sheet:
     # Measuring -----------------------------------------------------------------------------
 
     def _shown(self, text: str) -> str:
-        """Replace what the font has no sign for: it would be an empty box, and a warning."""
-        return "".join(c if self._font.get_char_index(ord(c)) else "\ufffd" for c in text)
+        """Replace what no font has a sign for: it would be an empty box."""
+        for sign in unshown(text, self._fonts) if self._replace else "":
+            text = text.replace(sign, "\ufffd")
+        return text
 
     def _length(self, text: str, size: float = _TEXT, weight: str = "normal") -> float:
-        properties = FontProperties(family=_SETTINGS["font.family"], size=size, weight=weight)
+        properties = FontProperties(family=list(self._fonts), size=size, weight=weight)
         width, _, _ = self._renderer.get_text_width_height_descent(
             self._shown(text), properties, False
         )

@@ -39,6 +39,17 @@ def test_own_rules(runs, capsys):
     assert capsys.readouterr().out.endswith("methods runs/a --stages mine.toml\n")
 
 
+def test_signs_that_no_font_has_are_told(runs, capsys, monkeypatch):
+    monkeypatch.setattr(
+        "nicarbon.reports.figure.unshown", lambda text, fonts: "段" * ("段" in text)
+    )
+    (runs / "m.toml").write_text('[stages]\n"段" = "x"\n[[rule]]\nstage = "段"\nnode = "*"\n')
+    for name, n_lines in (("a.png", 1), ("a.svg", 0)):
+        assert main(["figure", "runs/a", "-o", name, "--stages", "m.toml"]) == 0
+        assert capsys.readouterr().err.count("no font on this machine has 1 sign") == n_lines
+    assert ">段<" in (runs / "a.svg").read_text()
+
+
 def test_many_runs_are_many_pages_and_broken_ones_hide_none(runs, capsys):
     (runs / "runs" / "empty").mkdir()
     assert main(["figure", "runs/*", "nothing*", "-o", "all.pdf"]) == 2

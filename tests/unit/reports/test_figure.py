@@ -9,7 +9,7 @@ import pytest
 from nicarbon.carbon.intensity import given
 from nicarbon.carbon.price import Price
 from nicarbon.reports.bars import bars_of
-from nicarbon.reports.figure import draw
+from nicarbon.reports.figure import draw, lacking
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = [
@@ -102,6 +102,19 @@ def test_hostile_names_break_nothing(run_folders, width, scale):
     assert "a$b" in shown
     assert any(text.startswith("xxx") and "…" in text for text in shown)
     assert "\x1b" not in "".join(shown)
+
+
+def test_signs_that_no_font_has_are_told_and_an_svg_keeps_them(run_folders, few_fonts):
+    (page,) = pages(run_folders, ["wf.\u6bb5seg", "wf.\u210a"])
+    assert lacking([page]) == "\u6bb5"
+    assert "wf.\u6bb5seg" in texts(draw([page], "svg", 180.0))
+    assert "wf.\u210a" in texts(draw([page], "svg", 180.0))
+    assert draw([page], "png", 180.0) == draw(
+        pages(run_folders, ["wf.\ufffdseg", "wf.\u210a"]), "png", 180.0
+    )
+    assert draw([page], "png", 180.0) != draw(
+        pages(run_folders, ["wf.\ufffdseg", "wf.\ufffd"]), "png", 180.0
+    )
 
 
 def test_labels_stay_on_the_page_and_off_the_bars(run_folders):
