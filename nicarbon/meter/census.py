@@ -10,17 +10,22 @@ from __future__ import annotations
 
 import ctypes
 import os
-import time
 from collections.abc import Callable
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
+from time import process_time
 from typing import NamedTuple
 
 from nicarbon.meter.processes import ProcFS
 
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
-# waitid(2) of any child, at once, and nothing is reaped.
-_LOOK = os.WEXITED | os.WNOHANG | os.WNOWAIT
-_libc = ctypes.PyDLL(None)
+# waitid(2) of any child, living or not, at once, and nothing is reaped. Not by `os.waitid`: what
+# it raises where there is none, which is so beside most nodes, takes longer than the call.
+_ANY, _LOOK = os.P_ALL, os.WEXITED | os.WNOHANG | os.WNOWAIT
+_waitid = ctypes.PyDLL(None).waitid
+# Each node is counted twice: what is made for that is made by the shortest way.
+_new = tuple.__new__
+_NONE: dict[tuple[int, int], float] = {}
+_CHILDLESS: frozenset[int] = frozenset()
 
 
 class Census(NamedTuple):
@@ -53,7 +58,8 @@ class Census(NamedTuple):
 
     def total_s(self) -> float:
         """Return the CPU seconds of the tree, those that answer for themselves left out."""
-        return self.own_s + self.reaped_s + sum(self.living.values())
+        own_s = self.own_s + self.reaped_s
+        return own_s + sum(self.living.values()) if self.living else own_s
 
     def whole_s(self) -> float:
         """Return the CPU seconds of the whole tree."""
@@ -80,12 +86,12 @@ def take(
     is_worker : callable, optional
         Tells from (pid, start time) whether a process runs nodes of its own.
     """
-    own_s = time.process_time()
+    own_s = process_time()
     usage = getrusage(RUSAGE_CHILDREN)
     reaped_s = usage.ru_utime + usage.ru_stime
-    peaks_kb = getrusage(RUSAGE_SELF).ru_maxrss, usage.ru_maxrss
-    if not _has_children():
-        return Census(own_s, reaped_s, {}, {}, frozenset(), *peaks_kb)
+    own_kb = getrusage(RUSAGE_SELF).ru_maxrss
+    if _waitid(_ANY, 0, None, _LOOK) != 0:  # Which is so beside most nodes.
+        return _new(Census, (own_s, reaped_s, _NONE, _NONE, _CHILDLESS, own_kb, usage.ru_maxrss))
     children = frozenset(proc.children(os.getpid()))
     living: dict[tuple[int, int], float] = {}
     workers: dict[tuple[int, int], float] = {}
@@ -104,7 +110,7 @@ def take(
         else:
             workers[worker] = workers.get(worker, 0.0) + cpu_s
         pending += [(child, worker) for child in proc.children(pid)]
-    return Census(own_s, reaped_s, living, workers, children, *peaks_kb)
+    return Census(own_s, reaped_s, living, workers, children, own_kb, usage.ru_maxrss)
 
 
 def difference_s(
@@ -129,7 +135,7 @@ def difference_s(
     """
     cpu_s = after.own_s - before.own_s + after.reaped_s - before.reaped_s
     if not (before.living or after.living or before.workers):
-        return max(cpu_s, 0.0), True
+        return (cpu_s if cpu_s > 0.0 else 0.0), True
     for key, at_end_s in after.living.items():
         cpu_s += at_end_s - before.living.get(key, 0.0)
     certain = True
@@ -155,12 +161,3 @@ def new_peak_bytes(before: Census, after: Census) -> int | None:
     if after.reaped_peak_kb > max(before.reaped_peak_kb, after.own_peak_kb):
         return after.reaped_peak_kb * 1024
     return after.own_peak_kb * 1024 if after.own_peak_kb > before.own_peak_kb else None
-
-
-def _has_children() -> bool:
-    """Tell in one system call whether there is any child, living or not, without reaping it.
-
-    Not by `os.waitid`: what it raises where there is none, which is so beside most nodes, takes
-    longer than the call.
-    """
-    return bool(_libc.waitid(os.P_ALL, 0, None, _LOOK) == 0)

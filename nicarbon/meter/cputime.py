@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import NamedTuple
 
 from nicarbon.meter import perf
 
@@ -19,16 +18,16 @@ _PERF_WINS_RATIO = 1.02
 _PERF_WINS_S = 0.02
 
 
-class TaskClock(NamedTuple):
+class TaskClock:
     """A running task clock: its descriptor, the thread that it counts, what it showed at first."""
 
-    fd: int
-    thread: int
-    start_s: float
+    # One object serves all the nodes that a clock is handed to, one after the other.
+    __slots__ = ("fd", "start_s", "thread")
 
-    def elapsed_s(self) -> float:
-        """Return the CPU seconds since `start_s`."""
-        return perf.read_task_clock(self.fd) - self.start_s
+    def __init__(self, fd: int, thread: int) -> None:
+        self.fd = fd
+        self.thread = thread
+        self.start_s = 0.0
 
 
 class TaskClocks:
@@ -54,14 +53,15 @@ class TaskClocks:
         clock, self._idle = self._idle, None
         if clock is not None:
             if alone and clock.thread == thread:
-                return TaskClock(clock.fd, thread, perf.read_task_clock(clock.fd))
+                clock.start_s = perf.read_task_clock(clock.fd)
+                return clock
             os.close(clock.fd)
         fd = perf.open_task_clock()
-        return None if fd is None else TaskClock(fd, thread, 0.0)
+        return None if fd is None else TaskClock(fd, thread)
 
     def stop(self, clock: TaskClock, alone: bool) -> float:
         """Return what a clock counted, and keep it if its process has no children."""
-        counted_s = clock.elapsed_s()
+        counted_s = perf.read_task_clock(clock.fd) - clock.start_s
         if alone and self._idle is None:
             self._idle = clock
         else:

@@ -82,12 +82,16 @@ def end_line(
     peak_memory_bytes : int, optional
         Bytes.
     """
-    line = (
-        f'{{"kind":"end","span":"{span}","t_monotonic_ns":{t_monotonic_ns},'
-        f'"outcome":{quote(outcome)},"cpu_s":{cpu_s:.6f},"cpu_source":"{cpu_source}"'
-    )
-    if cpu_perf_s is not None:
-        line += f',"cpu_rusage_s":{cpu_rusage_s:.6f},"cpu_perf_s":{cpu_perf_s:.6f}'
+    line = f'{{"kind":"end","span":"{span}","t_monotonic_ns":{t_monotonic_ns},"outcome":'
+    if cpu_perf_s is None:
+        line += f'{quote(outcome)},"cpu_s":{cpu_s:.6f},"cpu_source":"{cpu_source}"'
+    else:
+        rusage = f"{cpu_rusage_s:.6f}"
+        used = rusage if cpu_s == cpu_rusage_s else f"{cpu_s:.6f}"
+        line += (
+            f'{quote(outcome)},"cpu_s":{used},"cpu_source":"{cpu_source}",'
+            f'"cpu_rusage_s":{rusage},"cpu_perf_s":{cpu_perf_s:.6f}'
+        )
     if cpu_incomplete is not None:
         line += f',"cpu_incomplete":{quote(cpu_incomplete)}'
     if cpu_container_s is not None:

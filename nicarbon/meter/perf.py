@@ -24,7 +24,7 @@ _SYSCALL = {"x86_64": 298, "aarch64": 241, "ppc64le": 319, "riscv64": 241}.get(p
 # in the kernel all the same; without exclude_kernel, paranoid level 2 refuses to open it.
 _ATTRIBUTES = struct.pack("=IIQQQQQIIQ", 1, 64, 1, 0, 0, 0, 1 << 1 | 1 << 5 | 1 << 6, 0, 0, 0)
 _FD_CLOEXEC = 8
-_COUNT = struct.Struct("=Q")
+_count = struct.Struct("=Q").unpack
 # The same layout for any counter: type, size and config, all else 0. The energy counters refuse
 # the flags that exclude a mode, and sampling.
 _COUNTER = struct.Struct("=IIQQQQQIIQ")
@@ -172,5 +172,5 @@ def refusal() -> str | None:
 
 def read_task_clock(fd: int) -> float:
     """Return the CPU seconds counted so far."""
-    nanoseconds: int = _COUNT.unpack(os.read(fd, 8))[0]
+    nanoseconds: int = _count(os.read(fd, 8))[0]
     return nanoseconds / 1e9

@@ -70,8 +70,9 @@ class Span:
         self.container: str | None = None
         self.shared = False
         # Each call counts: a node may take a millisecond. A task clock needs neither of these.
-        self.sigchld_ignored = clock is None and sigchld_ignored()
-        self.thread_s = time.thread_time() if clock is None else 0.0
+        if clock is None:
+            self.sigchld_ignored = sigchld_ignored()
+            self.thread_s = time.thread_time()
 
 
 class Meter:
@@ -135,12 +136,7 @@ class Meter:
             except BaseException:
                 self._leave_orphans()
                 raise
-            parent = None
-            for other in self._open.values():
-                if other.thread == span.thread:
-                    parent = other.name
-                else:
-                    other.shared = span.shared = True
+            parent = self._beside(span) if self._open else None
             self._open[span.name] = span
         try:
             line = start_line(
@@ -155,7 +151,8 @@ class Meter:
                 map_node,
                 index,
             )
-            self._check(self.writer.append(line))
+            if not self.writer.append(line):
+                self._fail()
         except BaseException:
             self.forget(span)
             raise
@@ -197,7 +194,8 @@ class Meter:
                     error,
                     inputs_hash,
                 )
-                self._check(self.writer.append(line))
+                if not self.writer.append(line):
+                    self._fail()
             finally:
                 self._leave_orphans()
         if after.children:
@@ -247,7 +245,8 @@ class Meter:
         """
         monotonic_ns, unix_ns = times_ns
         when = {"t_monotonic_ns": monotonic_ns, "t_unix_ns": unix_ns}
-        self._check(self.writer.write({"kind": kind, "node": node, **when, **record}))
+        if not self.writer.write({"kind": kind, "node": node, **when, **record}):
+            self._fail()
 
     def close(self) -> None:
         """Close what is kept open between nodes; a later node opens it again."""
@@ -272,13 +271,24 @@ class Meter:
         if not self._open:
             subreaper.switch(self._was_subreaper)
 
-    def _check(self, written: bool) -> None:
-        if not written and self.writer.error is not None:
+    def _fail(self) -> None:
+        """Say what the last write raised."""
+        if self.writer.error is not None:
             fail(self.writer.error)
+
+    def _beside(self, span: Span) -> str | None:
+        """Note that a span shares the process with the open ones; return the one it is inside."""
+        parent = None
+        for other in self._open.values():
+            if other.thread == span.thread:
+                parent = other.name
+            else:
+                other.shared = span.shared = True
+        return parent
 
     def _new_span(self) -> Span:
         before, thread = self.census(), threading.get_ident()
-        clock = self._clocks.start(thread, alone=not before.children)
+        clock = self._clocks.start(thread, not before.children)
         return Span(f"{self.key}-{next(self._numbers)}", before, clock, thread)
 
     def _cpu(
@@ -286,14 +296,15 @@ class Meter:
     ) -> tuple[float, str, str | None, float, float | None, float | None]:
         """Count a node that ends: `end_line` says what."""
         rusage_s, certain = difference_s(span.before, after, self._runs_nodes)
-        perf_s, thread_s = None, 0.0
+        perf_s, thread_s, ignored = None, 0.0, False
         if span.clock is not None:
-            perf_s = self._clocks.stop(span.clock, alone=not after.children)
+            perf_s = self._clocks.stop(span.clock, not after.children)
         else:
             thread_s = time.thread_time() - span.thread_s
-        ignored = perf_s is None and (span.sigchld_ignored or sigchld_ignored())
-        counted = choose(rusage_s, perf_s, thread_s, span.shared, certain, ignored)
-        cpu_s, source, incomplete = counted
+            ignored = span.sigchld_ignored or sigchld_ignored()
+        cpu_s, source, incomplete = choose(
+            rusage_s, perf_s, thread_s, span.shared, certain, ignored
+        )
         container_s = None
         if span.container is not None:
             container_s = containers.used_s(span.container) if span.container else None

@@ -17,20 +17,20 @@ from nicarbon.meter.processes import ProcFS
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_CHILD_SUBREAPER = 37
 
-_libc = ctypes.PyDLL(None)
+_prctl = ctypes.PyDLL(None).prctl
 
 
 def get() -> bool:
     """Return whether this process adopts the orphans among its descendants."""
     flag = ctypes.c_int(0)
-    _libc.prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(flag), 0, 0, 0)
+    _prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(flag), 0, 0, 0)
     return bool(flag.value)
 
 
 def switch(on: bool) -> None:
     """Adopt the orphans among this process's descendants from now on, or no longer."""
     # Twice a node: no more arguments than the kernel looks at.
-    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1 if on else 0)
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1 if on else 0)
 
 
 def reap_adopted(proc: ProcFS, pids: Iterable[int], session: int) -> None:

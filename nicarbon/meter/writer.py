@@ -62,10 +62,8 @@ class Writer:
         """Append one record that is JSON already, without its line's end; return as `write`."""
         with self._lock:
             try:
-                if self._fd is None:
-                    self._open()
-                assert self._fd is not None
-                return self._append(self._fd, text)
+                fd = self._open() if self._fd is None else self._fd
+                return self._append(fd, text)
             except OSError as error:
                 self.error = error
                 return False
@@ -76,7 +74,7 @@ class Writer:
             os.close(self._fd)
             self._fd = None
 
-    def _open(self) -> None:
+    def _open(self) -> int:
         fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             if self._header is not None and os.fstat(fd).st_size == 0:
@@ -86,15 +84,17 @@ class Writer:
             os.close(fd)
             raise
         self._fd = fd
+        return fd
 
     def _append(self, fd: int, text: str) -> bool:
         line = f"{text}\n".encode()
         if self._torn:
             # Part of a record stands at the end of the file: leave it on a line of its own.
             line = b"\n" + line
-        written = os.write(fd, line)
-        self._torn = written < len(line)
-        if self._torn:
-            # Said as the next write will say it.
-            self.error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return not self._torn
+        if os.write(fd, line) == len(line):
+            self._torn = False
+            return True
+        self._torn = True
+        # Said as the next write will say it.
+        self.error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return False
