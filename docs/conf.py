@@ -26,7 +26,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     ("py:obj", ".*"),
     ("py:.*", r"(pd|nx|pandas|networkx|msgspec|pathlib|os|collections\.abc)\..*|Path"),
-    ("py:class", r"nicarbon\.(records\.RunFacts|rules\.RuleFile|sightings\.Split)"),
+    ("py:class", r"nicarbon\.(records\.run\.RunFacts|rules\.RuleFile|sightings\.Split)"),
 ]
 
 autodoc_member_order = "bysource"

@@ -97,7 +97,7 @@ class Bench:
                     f"{s.name}: {s.status().reason}" for s in known if s.method != "modelled"
                 ]
                 return Row(COUNTERS, Trial("; ".join(reasons)))
-            self._say(f"{COUNTERS}: the load")
+            self._say(f"the load beside {COUNTERS}")
             folder = self._new(COUNTERS)
             before = {s.name: _sample(s) for s in used}
             ended = process.run(
@@ -131,7 +131,7 @@ class Bench:
         python = sys.executable if tracker is None else interpreter(tracker)
         if python is None:
             return Trial("not installed: nicarbon trackers --install")
-        self._say(f"{name}: {what}")
+        self._say(f"{what} under {name}")
         folder = self._new(name)
         ended = process.run(
             self._inside(tracker, folder, load), self._limit_s, folder / "errors", _environment()
@@ -181,7 +181,7 @@ class Bench:
     def _four(self, tracker: Tracker | None) -> tuple[float | None, float | None]:
         """Return the joules of four loads at once together, and of a tracker around them all."""
         name = NICARBON if tracker is None else tracker.name
-        self._say(f"{name}: four at once")
+        self._say(f"four at once under {name}")
         folder = self._new(name)
         folders = [folder / f"inner-{k}" for k in range(_FOUR)]
         for inner in folders:
@@ -202,7 +202,7 @@ class Bench:
     def kill(self, tracker: Tracker | None) -> Kill:
         """Kill the process that started the load, in the middle of it; look at what is there."""
         name = NICARBON if tracker is None else tracker.name
-        self._say(f"{name}: a kill")
+        self._say(f"a kill under {name}")
         folder = self._new(name)
         began = folder / "truth.began"
         load_began: list[float] = []
