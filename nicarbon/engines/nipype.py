@@ -123,10 +123,16 @@ class Metered:
             outcome = "failed"
             raise
         finally:
-            ask_for_jobs(plugin, session.run_dir)
+            try:
+                ask_for_jobs(plugin, session.run_dir)
+            except Exception as error:
+                messages.fail(error)
             if self._nicarbon_session is None:
                 session.stop(outcome)
-                _report(session)
+                try:
+                    _report(session)
+                except Exception as error:
+                    messages.fail(error)
 
 
 def meter_every_workflow(workflow_class: Any, session: Session) -> None:
@@ -169,8 +175,8 @@ def _run_metered(
     context: RunContext,
 ) -> Any:
     """Hand the plugin the graph of envelopes, and put it back as it was."""
-    session.outlived = session.outlived or "GraphPluginBase" in _kinds(plugin)
     try:
+        session.outlived = session.outlived or "GraphPluginBase" in _kinds(plugin)
         metered_graph, describe = envelop(graph, context, armed=_ships_its_nodes(plugin))
         session.write_graph(workflow_name(graph), _plugin_name(plugin), *describe)
         del describe  # As large as the graph, and the run may take days.

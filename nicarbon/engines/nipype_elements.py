@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+
+from nicarbon.meter.messages import fail
 
 Wrap = Callable[[Any, int], Any]
 """Puts an envelope around the element of this index."""
@@ -92,5 +94,15 @@ def _runner(elements: Any, *args: Any, **kwargs: Any) -> Any:
     """Run elements as nipype does, in envelopes if they are those of this thread's MapNode."""
     wrap = getattr(_here, "wrap", None)
     if wrap is not None:
-        elements = ((index, wrap(element, index)) for index, element in elements)
+        elements = _wrapped(elements, wrap)
     return _original(elements, *args, **kwargs)
+
+
+def _wrapped(elements: Any, wrap: Wrap) -> Iterator[tuple[int, Any]]:
+    for index, element in elements:
+        try:
+            found = wrap(element, index)
+        except Exception as error:
+            fail(error)
+            found = element
+        yield index, found

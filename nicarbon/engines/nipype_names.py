@@ -18,6 +18,7 @@ from typing import Any
 
 from nicarbon.engines.nipype_node import plain
 from nicarbon.engines.nipype_script import with_prelude
+from nicarbon.meter.messages import fail
 
 Function = Callable[..., Any]
 
@@ -52,18 +53,22 @@ def names_wrapped(plugin: Any) -> Iterator[None]:
     plugin : object
         They are wrapped where nipype's plugins look for them, and where its own classes may.
     """
-    homes = _homes(plugin)
-    with _lock:
-        for module, name in homes:
-            key = (module.__name__, name)
-            _users[key] = _users.get(key, 0) + 1
-            if _users[key] == 1:
-                setattr(module, name, _WRAPPERS[name](getattr(module, name)))
+    wrapped: list[tuple[ModuleType, str]] = []
+    try:
+        with _lock:
+            for module, name in _homes(plugin):
+                key = (module.__name__, name)
+                if not _users.get(key):
+                    setattr(module, name, _WRAPPERS[name](getattr(module, name)))
+                _users[key] = _users.get(key, 0) + 1
+                wrapped.append((module, name))
+    except Exception as error:
+        fail(error)
     try:
         yield
     finally:
         with _lock:
-            for module, name in homes:
+            for module, name in wrapped:
                 key = (module.__name__, name)
                 _users[key] -= 1
                 if not _users[key]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from nicarbon.engines.nipype_elements import elements_metered
 from nicarbon.meter import span
+from nicarbon.meter.messages import fail
 from nicarbon.meter.recorder import RunContext
 
 
@@ -87,8 +88,12 @@ class Envelope:
 
     def get_subnodes(self) -> list[Any]:
         """Return the MapNode's elements, each in an envelope."""
-        nodes = self._nicarbon_node.get_subnodes()
-        return [self._element(node, index) for index, node in enumerate(nodes)]
+        nodes: list[Any] = self._nicarbon_node.get_subnodes()
+        try:
+            return [self._element(node, index) for index, node in enumerate(nodes)]
+        except Exception as error:
+            fail(error)
+            return nodes
 
     def run(self, updatehash: bool = False) -> Any:
         """Run the node as nipype would, metered."""
@@ -97,21 +102,32 @@ class Envelope:
         node = self._nicarbon_node
         started = span.begin(context, name, *(place or ()))
         outcome, error = "ran", None
-        path = _result_path(node)
-        before = _identity(path)
+        path = before = elements = None
         try:
+            path = _result_path(node)
+            before = _identity(path)
             is_map_node = hasattr(node, "iterfield")
-            if not is_map_node and place is None:
-                return node.run(updatehash=updatehash)
-            with elements_metered(self._element if is_map_node else None):
-                return node.run(updatehash=updatehash)
+            if is_map_node or place is not None:
+                elements = elements_metered(self._element if is_map_node else None)
+                elements.__enter__()
+        except Exception as problem:
+            fail(problem)
+        try:
+            return node.run(updatehash=updatehash)
         except BaseException as exception:
             outcome, error = "failed", type(exception).__name__
             raise
         finally:
-            if outcome == "ran" and before is not None and before == _identity(path):
-                outcome = "cached"
-            span.end(context, started, outcome, error, inputs_hash(node))
+            made_of = None
+            try:
+                if elements is not None:
+                    elements.__exit__()
+                if outcome == "ran" and before is not None and before == _identity(path):
+                    outcome = "cached"
+                made_of = inputs_hash(node)
+            except Exception as problem:
+                fail(problem)
+            span.end(context, started, outcome, error, made_of)
 
     def _nicarbon_found(self) -> None:
         """Record that the engine found the node's result and will not run it."""

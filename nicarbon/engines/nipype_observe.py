@@ -55,19 +55,25 @@ def observed(plugin: Any, context: RunContext) -> Iterator[None]:
     try:
         yield
     finally:
-        for name, before in own.items():
-            delattr(plugin, name)
-            if before is not None:
-                setattr(plugin, name, before)
+        try:
+            for name, before in own.items():
+                delattr(plugin, name)
+                if before is not None:
+                    setattr(plugin, name, before)
+        except Exception as error:
+            messages.fail(error)
 
 
 def _task_finished(plugin: Any, original: Method, context: RunContext) -> Method:
     """See the nodes whose result the plugin finds without running them."""
 
     def task_finished(jobid: int, cached: bool = False) -> Any:
-        node = plugin.procs[jobid]
-        if cached and type(node) is Envelope:
-            node._nicarbon_found()
+        try:
+            node = plugin.procs[jobid]
+            if cached and type(node) is Envelope:
+                node._nicarbon_found()
+        except Exception as error:
+            messages.fail(error)
         return original(jobid, cached=True) if cached else original(jobid)
 
     return task_finished
@@ -84,9 +90,12 @@ def _submit_batchtask(plugin: Any, original: Method, context: RunContext) -> Met
     def submit_batchtask(scriptfile: str, node: Any) -> Any:
         times = time.monotonic_ns(), time.time_ns()
         job_id = original(scriptfile, node)
-        if type(node) is Envelope:
-            name = node._nicarbon_of[1]
-            span.submitted(context, name, times, _scheduler(plugin), str(job_id))
+        try:
+            if type(node) is Envelope:
+                name = node._nicarbon_of[1]
+                span.submitted(context, name, times, _scheduler(plugin), str(job_id))
+        except Exception as error:
+            messages.fail(error)
         return job_id
 
     return submit_batchtask
@@ -98,15 +107,18 @@ def _submit_graph(plugin: Any, original: Method, context: RunContext) -> Method:
     def submit_graph(pyfiles: list[str], dependencies: Any, nodes: list[Any]) -> Any:
         times = time.monotonic_ns(), time.time_ns()
         result = original(pyfiles, dependencies, nodes)
-        skips = getattr(plugin, "_dont_resubmit_completed_jobs", False)
-        for script, node in zip(pyfiles, nodes):
-            if type(node) is not Envelope:
-                continue
-            name = node._nicarbon_of[1]
-            if skips and not _was_submitted(script):
-                node._nicarbon_found()
-            else:
-                span.submitted(context, name, times, _scheduler(plugin))
+        try:
+            skips = getattr(plugin, "_dont_resubmit_completed_jobs", False)
+            for script, node in zip(pyfiles, nodes):
+                if type(node) is not Envelope:
+                    continue
+                name = node._nicarbon_of[1]
+                if skips and not _was_submitted(script):
+                    node._nicarbon_found()
+                else:
+                    span.submitted(context, name, times, _scheduler(plugin))
+        except Exception as error:
+            messages.fail(error)
         return result
 
     return submit_graph
@@ -130,10 +142,13 @@ def _submit_job(plugin: Any, original: Method, context: RunContext) -> Method:
         client = getattr(plugin, "taskclient", None)
         if client is None or type(node) is not Envelope:
             return original(node, updatehash=updatehash)
-        new = [number for number in client.ids if number not in checked]
-        if new and not lacking:
-            lacking.extend(_lacking(client, new))
-            checked.update(new)
+        try:
+            new = [number for number in client.ids if number not in checked]
+            if new and not lacking:
+                lacking.extend(_lacking(client, new))
+                checked.update(new)
+        except Exception as error:
+            messages.fail(error)
         if lacking:
             span.unmetered(context, node._nicarbon_of[1], socket.gethostname(), lacking[0])
             node = plain(node)

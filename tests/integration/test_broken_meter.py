@@ -58,12 +58,25 @@ def assert_nothing_changed(plain, broken, n_processes=1):
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_on_linear(environment, tmp_path, error):
-    plain, found = broken(environment, tmp_path, error, "Linear", "first")
+    plain, found = broken(environment, tmp_path, "meter", error, "Linear", "first")
     assert found.keys() >= CALLED
     assert_nothing_changed(plain, found)
 
 
 def test_where_nodes_are_found_in_the_cache(environment, tmp_path):
-    plain, found = broken(environment, tmp_path, "bug", "MultiProc", "again", "recorder", "writer")
+    arguments = ("meter", "bug", "MultiProc", "again", "recorder", "writer")
+    plain, found = broken(environment, tmp_path, *arguments)
     assert "nicarbon.meter.recorder.Meter.cached" in found
     assert_nothing_changed(plain, found, n_processes=3)
+
+
+def test_the_engine_itself(environment, tmp_path):
+    """What stands in place of nipype's own methods is left out: they call it, and little else."""
+    plain, found = broken(environment, tmp_path, "engine", "bug", "Linear", "first")
+    names = {name.removeprefix("nicarbon.engines.") for name in found}
+    assert names >= {
+        *("nipype._report", "nipype_elements._enter", "nipype_graph.envelop"),
+        *("nipype_names._homes", "nipype_node._identity", "nipype_node.inputs_hash"),
+        *("nipype_observe.ask_for_jobs", "nipype_script.with_prelude"),
+    }
+    assert_nothing_changed(plain, found)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a workflow again and again, each time with another function of the meter broken.
 
-`main` finds by itself which functions of the meter a metered workflow calls in the pipeline's own
-processes; it prints how each run ended, as JSON, for a test to compare with a plain one.
+`main` finds by itself which functions of the meter, or of nipype's engine, a metered workflow
+calls in the pipeline's own processes; it prints how each run ended, as JSON, for a test to compare
+with a plain one.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from nipype import MapNode, Node, Workflow
 from science import science
 
 import nicarbon
+import nicarbon.engines
 import nicarbon.meter
 from nicarbon.meter import messages, span, subreaper
 
@@ -43,11 +45,34 @@ def broken(*args, **kwargs):
     raise break_the_meter.error()
 
 
-def meter_functions():
-    """Return every function and method of the meter's modules, by code object."""
+# What nipype calls in place of its own, or the user: where these break there is nothing to go on
+# with. They do little but call what they stand for.
+IN_PLACE = {
+    *("nicarbon.engines.nipype.plugin", "nicarbon.engines.nipype._by_name"),
+    *(f"nicarbon.engines.nipype.Metered.{name}" for name in ("__class__", "__init__", "run")),
+    *("nicarbon.engines.nipype._open_session", "nicarbon.engines.nipype._run_metered"),
+    *("nicarbon.engines.nipype_elements._runner", "nicarbon.engines.nipype_elements._wrapped"),
+    *(
+        f"nicarbon.engines.nipype_node.Envelope.{name}"
+        for name in ("__class__", "__deepcopy__", "__getattr__", "get_subnodes", "run")
+    ),
+    "nicarbon.engines.nipype_node.plain",
+}
+
+
+def modules(of):
+    """Return the names of the meter's modules, or of those of nipype's engine."""
+    if of == "meter":
+        return [i.name for i in pkgutil.walk_packages(nicarbon.meter.__path__, "nicarbon.meter.")]
+    names = [info.name for info in pkgutil.iter_modules(nicarbon.engines.__path__)]
+    return [f"nicarbon.engines.{name}" for name in names if name.startswith("nipype")]
+
+
+def functions_of(names):
+    """Return every function and method of modules, by code object."""
     found = {}
-    for info in pkgutil.walk_packages(nicarbon.meter.__path__, "nicarbon.meter."):
-        module = importlib.import_module(info.name)
+    for name in names:
+        module = importlib.import_module(name)
         for thing in list(vars(module).values()):
             things = [thing, *(vars(thing).values() if inspect.isclass(thing) else ())]
             for one in things:
@@ -123,8 +148,8 @@ def metered(plugin, again=False, breaks=None):
     return left | {"said": lines, "traceback": "Traceback" in said}
 
 
-def called(plugin, again):
-    """Return the functions of the meter that a metered run calls in this process."""
+def called(plugin, again, of):
+    """Return the functions of the meter, or the engine, that a run calls in this process."""
     codes = set()
 
     def note(frame, event, argument):
@@ -138,29 +163,30 @@ def called(plugin, again):
         sys.setprofile(None)
     if "run.json" not in os.listdir("run"):
         raise AssertionError("it was not metered")
-    functions = meter_functions()
+    functions = functions_of(modules(of))
     return {functions[code] for code in codes if code in functions}
 
 
 def main():
-    """Break each function in turn; of some modules only, if any are named."""
+    """Break each function of the meter, or the engine, in turn; of some modules, if named."""
     global error
     import break_the_meter
 
     logging.disable(logging.CRITICAL)
-    name, plugin, again = sys.argv[1], sys.argv[2], sys.argv[3] == "again"
+    of, name, plugin, again = *sys.argv[1:4], sys.argv[4] == "again"
     break_the_meter.error = ERRORS[name]
     plain, _ = run(plugin, PLUGINS[plugin])
     if again:
         plain, _ = run(plugin, PLUGINS[plugin], again)
     found = {}
     for function in sorted(
-        called(plugin, again), key=lambda function: (function.__module__, function.__qualname__)
+        called(plugin, again, of),
+        key=lambda function: (function.__module__, function.__qualname__),
     ):
         where = f"{function.__module__}.{function.__qualname__}"
-        if sys.argv[4:] and function.__module__.split(".")[-1] not in sys.argv[4:]:
+        if sys.argv[5:] and function.__module__.split(".")[-1] not in sys.argv[5:]:
             continue
-        if function in DOORS.values() or function.__code__.co_freevars:
+        if function in DOORS.values() or where in IN_PLACE or function.__code__.co_freevars:
             continue
         code = function.__code__
         try:
