@@ -20,10 +20,10 @@ from nicarbon.critical import CriticalPath, Times, critical_path, measured_times
 from nicarbon.energies import Attribution
 from nicarbon.graph import fold
 from nicarbon.hosttime import HostTime, host_times
-from nicarbon.intervals import Interval, length_s, union, without
+from nicarbon.intervals import Interval
 from nicarbon.notes import count, some
+from nicarbon.phases import Phase, phases
 from nicarbon.records import RunFacts
-from nicarbon.spent import spent_in
 from nicarbon.units import NS_PER_S
 
 SHARE = 0.1
@@ -33,7 +33,6 @@ RULE = (
     f"energy: at least {100 * SHARE:g} % of the nodes' energy; "
     f"free: neither, and every node could take {100 * SHARE:g} % longer"
 )
-PHASES = ("critical path alone", "other nodes too", "no node")
 
 
 class NodeSlack(msgspec.Struct, frozen=True):
@@ -103,30 +102,6 @@ class StageGroup(msgspec.Struct, frozen=True):
     n_nodes: int
 
 
-class Phase(msgspec.Struct, frozen=True):
-    """What all hosts used while only nodes of the critical path ran, while others did, or none.
-
-    Attributes
-    ----------
-    name : str
-        One of `PHASES`.
-    duration_s : float
-        Seconds of the run.
-    energy_j, energy_low_j, energy_high_j : float or None
-        Joules of the hosts, not of nodes alone: see `nicarbon.spent.Spent`; None where a host
-        has no reading in that time, or cannot be placed in it.
-    uncovered_s : float
-        Seconds that no reading covers; their energy is in no figure.
-    """
-
-    name: str
-    duration_s: float
-    energy_j: float | None = None
-    energy_low_j: float | None = None
-    energy_high_j: float | None = None
-    uncovered_s: float = 0.0
-
-
 class Bottlenecks(msgspec.Struct, frozen=True):
     """What limited a run, and where it could save.
 
@@ -143,7 +118,7 @@ class Bottlenecks(msgspec.Struct, frozen=True):
     nodes : tuple of NodeSlack
         In the order of their starts.
     phases : tuple of Phase
-        The run's time in three parts, by `PHASES`.
+        The run's time in three parts, by `nicarbon.phases.PHASES`.
     notes : tuple of str
         What the figures lack, a sentence each.
     """
@@ -195,7 +170,9 @@ def bottlenecks(
     # Where a node may stand between any others, that one may take longer would be a guess.
     known = len(times) <= 1 or not _lost(facts, graph, times)
     nodes = _nodes(graph, times, on_path, found, known)
-    phases = _phases(times, on_path, hosts, offsets, found)
+    first = _first(times, found)
+    whole = [(first, first + round(found.total_s * NS_PER_S))] if times else []
+    used = phases(times, on_path, hosts, offsets, whole)
     return Bottlenecks(
         schema_version=facts.info.schema_version,
         run_id=facts.info.run_id,
@@ -204,8 +181,8 @@ def bottlenecks(
         critical_path=found,
         stages=_stages(graph, nodes),
         nodes=nodes,
-        phases=phases,
-        notes=(*notes, *_notes(graph, times, found, phases, known)),
+        phases=used,
+        notes=(*notes, *_notes(graph, times, found, used, known)),
     )
 
 
@@ -325,59 +302,8 @@ def _group(
     return "free" if free else "minor"
 
 
-def _phases(
-    times: Times,
-    on_path: set[str],
-    hosts: Mapping[str, HostTime],
-    offsets: Mapping[str, float],
-    found: CriticalPath,
-) -> tuple[Phase, ...]:
-    """Divide the run's time by what ran, and say what the hosts used in each part."""
-    first = _first(times, found)
-    whole = [(first, first + round(found.total_s * NS_PER_S))] if times else []
-    others = union(span for name, span in times.items() if name not in on_path)
-    alone = without(union(times[name] for name in on_path), others)
-    idle = without(whole, union(times.values()))
-    stretches = (alone, others, idle)
-    return tuple(
-        _phase(name, parts, hosts, offsets) for name, parts in zip(PHASES, stretches, strict=True)
-    )
-
-
-def _phase(
-    name: str,
-    stretches: Sequence[Interval],
-    hosts: Mapping[str, HostTime],
-    offsets: Mapping[str, float],
-) -> Phase:
-    duration_s = length_s(stretches)
-    parts = []
-    for host, time in hosts.items():
-        if host not in offsets:
-            return Phase(name, duration_s)
-        shift = round(offsets[host] * NS_PER_S)
-        local = [(a - shift, b - shift) for a, b in stretches]
-        # Of another host's time, before its job began or after it ended, nothing is the run's.
-        spent = spent_in(
-            time.accounts, without(local, without(local, time.window)), time.devices.values()
-        )
-        if spent is None:
-            return Phase(name, duration_s)
-        parts.append(spent)
-    if not parts:
-        return Phase(name, duration_s)
-    return Phase(
-        name,
-        duration_s,
-        fsum(part.energy_j for part in parts),
-        fsum(part.low_j for part in parts),
-        fsum(part.high_j for part in parts),
-        fsum(part.uncovered_s for part in parts),
-    )
-
-
 def _notes(
-    graph: nx.DiGraph, times: Times, found: CriticalPath, phases: Sequence[Phase], known: bool
+    graph: nx.DiGraph, times: Times, found: CriticalPath, used: Sequence[Phase], known: bool
 ) -> tuple[str, ...]:
     """Say what a run does not tell of its bottlenecks."""
     lines = []
@@ -411,7 +337,7 @@ def _notes(
             f"nodes on the path began {found.overlap_s:.3g} s before an input had ended: the "
             "hosts' clocks differ, or something was executed again"
         )
-    if times and any(phase.energy_j is None for phase in phases):
+    if times and any(phase.energy_j is None for phase in used):
         lines.append(
             "what the hosts used meanwhile is not known: one has no reading, or ran no node to "
             "place it in time"

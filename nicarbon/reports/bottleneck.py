@@ -11,9 +11,10 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from nicarbon.bottleneck import Bottlenecks, Phase, StageGroup
+from nicarbon.bottleneck import Bottlenecks, StageGroup
 from nicarbon.critical import CriticalPath, Step
 from nicarbon.notes import count
+from nicarbon.phases import Phase
 from nicarbon.printable import clean
 from nicarbon.reports.cells import UNMEASURED, format_range, percent
 from nicarbon.reports.terminal import NARROW, new_console, new_table, text_of

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nicarbon.bottleneck import Bottlenecks, Phase, StageGroup
+from nicarbon.bottleneck import Bottlenecks, StageGroup
 from nicarbon.critical import CriticalPath
+from nicarbon.phases import Phase
 from nicarbon.reports.bottleneck import (
     longest_steps,
     phase_cells,

@@ -2,7 +2,7 @@
 import msgspec
 import pytest
 
-from nicarbon.records import Driver, End, Graph, Node, Start
+from nicarbon.records import Driver, Graph, Node
 from nicarbon.run import Run
 
 S = 1_000_000_000
@@ -71,20 +71,6 @@ def test_a_sliver_of_slack_frees_nobody(run_folders):
     spans = [run_folders.span("a", 0, 10, 99.0), run_folders.span("b", 0, 9.5, 1.0)]
     found = run_folders.run(spans, graph=graph).bottlenecks()
     assert stages(found)["b"].group == "minor"
-
-
-def test_the_energy_of_the_host_is_divided_by_what_ran(run_folders):
-    facts = run_folders.facts()
-    (file,) = facts.node_files
-    key = f"{run_folders.KEY}-x"
-    beside = (Start(key, "wf.beside", 2 * S, 0, 0.0), End(key, 3 * S, "ran", 0.5, error=None))
-    file = msgspec.structs.replace(file, lines=(*file.lines, *beside))
-    run = Run(msgspec.structs.replace(facts, node_files=(file,)))
-    alone, others, idle = run.bottlenecks().phases
-    assert (alone.duration_s, others.duration_s, idle.duration_s) == (7, 1, 2)
-    assert (alone.energy_j, others.energy_j, idle.energy_j) == pytest.approx((70, 10, 20))
-    energies = (alone.energy_j, others.energy_j, idle.energy_j)
-    assert sum(energies) == pytest.approx(run.attribution.hosts[0].energy_j)
 
 
 def test_without_a_graph_there_is_no_slack_to_tell(run_folders):
