@@ -53,11 +53,6 @@ class Phase(msgspec.Struct, frozen=True):
     load_cpus: float
     power_w: float | None
 
-    @property
-    def other_cpus(self) -> float:
-        """CPUs that somebody else kept busy."""
-        return max(self.busy_cpus - self.load_cpus, 0.0)
-
 
 def fitted(phases: Sequence[Phase], n_cpus: int, relative_error: float) -> tuple[Range, Range]:
     """Return idle watts and watts for each busy CPU, each as (low, central, high).
