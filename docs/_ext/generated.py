@@ -16,6 +16,7 @@ import io
 import json
 import os
 import shlex
+import textwrap
 import types
 import typing
 from collections.abc import Iterable, Iterator, Sequence
@@ -135,11 +136,14 @@ def example(struct: type[msgspec.Struct]) -> str | None:
 
 
 class Typed(SphinxDirective):
-    """``.. typed:: nicarbon summary RUN``; `until` cuts what is printed before such a line."""
+    """``.. typed:: nicarbon summary RUN``; `until` cuts what is printed before such a line.
+
+    `wrap` breaks lines that are longer, as a terminal does.
+    """
 
     required_arguments = 1
     final_argument_whitespace = True
-    option_spec: ClassVar = {"until": str}
+    option_spec: ClassVar = {"until": str, "wrap": int}
 
     def run(self) -> list[nodes.Node]:
         """Return the command and what it prints."""
@@ -153,6 +157,9 @@ class Typed(SphinxDirective):
             if cut is None:
                 raise self.error(f"no line starts with {until!r}")
             lines = [*lines[:cut], "..."]
+        if "wrap" in self.options:
+            wide = self.options["wrap"]
+            lines = [part for line in lines for part in textwrap.wrap(line, wide) or [""]]
         text = "\n".join([f"$ {self.arguments[0]}", "", *lines])
         return [nodes.literal_block(text, text, language="text")]
 

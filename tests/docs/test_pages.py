@@ -197,6 +197,32 @@ def test_the_readme_types_each_verb_and_only_what_there_is(generated):
             assert not option.startswith("-") or f"{option} " in known, line
 
 
+def typed_on(page):
+    """Yield the commands on a page, without what follows a comment, a pipe or a redirection."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    for line in re.findall(r"^ +(?:\$ |(?=nicarbon \w+ ))nicarbon (.*)$", text, re.M):
+        yield re.split(r"  +|  #| > | \| ", line)[0]
+
+
+def test_commands_are_found_on_pages():
+    found = [line for page in (ROOT / "docs").glob("*.rst") for line in typed_on(page)]
+    assert len(found) > 60
+    assert "compare --table main='runs/main-*' mine='runs/mine-*' --format markdown" in found
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "docs").glob("*.rst")))
+def test_pages_type_only_what_there_is(docs, generated, name):
+    for line in typed_on(docs / f"{name}.rst"):
+        verb, *arguments = line.partition(" -- ")[0].split()
+        assert verb in VERBS, line
+        known = generated.help_text(verb)
+        # What follows a pipeline is the pipeline's own.
+        for option in () if verb == "run" else arguments:
+            assert not option.startswith("-") or re.search(
+                rf"{re.escape(option.split('=')[0])}[ ,\]]", known
+            ), line
+
+
 def on_the_api_page():
     """Yield what the page of the API has: names of classes, functions and methods."""
     text = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
