@@ -33,6 +33,9 @@ _FIRST_S = 60.0
 _AFFORDABLE = 0.0035
 # What a process is seldom changes: after an exec at the latest so much later its name does, too.
 _STAT_AGAIN_NS = 1_000_000_000
+# Orphans that ended stay until their node does: they are passed over, as their numbers are not
+# soon another process's.
+_ENDED_AGAIN_NS = 30_000_000_000
 # Of a process with very many threads only some are asked whether they run.
 _THREADS_ASKED = 32
 # A node may start thousands of programs; their command lines must not fill the disk.
@@ -65,7 +68,8 @@ class Tree(NamedTuple):
 class _Last:
     """What the last look at a tree found; `due_ns` is its next time.
 
-    `cpu_s` are CPU seconds by process, `stats` what each was and when that was read.
+    `cpu_s` are CPU seconds by process, `stats` what each was and when that was read; `ended` are
+    those that had ended by then, counted since `ended_ns`.
     """
 
     def __init__(self, span: str) -> None:
@@ -74,6 +78,8 @@ class _Last:
         self.due_ns = 0
         self.cpu_s: dict[Key, float] = {}
         self.stats: dict[int, tuple[Stat, int]] = {}
+        self.ended: set[int] = set()
+        self.ended_ns = 0
 
 
 class _Sum:
@@ -278,6 +284,10 @@ class Sightings:
             for stat, _ in self._procfs.walk(tree.pid, tree.exclude):
                 yield stat, self._procfs.own_cpu_s(stat)
             return
+        if now_ns - before.ended_ns < _ENDED_AGAIN_NS:
+            here.ended, here.ended_ns = before.ended, before.ended_ns
+        else:
+            here.ended_ns = now_ns
         waiting, done = [tree.pid], set(tree.exclude)
         while waiting:
             this = waiting.pop()
@@ -295,7 +305,11 @@ class Sightings:
                 known, cpu_s = (found, now_ns), self._procfs.own_cpu_s(found)
             here.stats[this] = known
             yield known[0], cpu_s
-            waiting += reversed(self._procfs.children(this, known[0].n_threads))
+            if known[0].ended:
+                here.ended.add(this)
+                continue
+            children = self._procfs.children(this, known[0].n_threads)
+            waiting += [pid for pid in reversed(children) if pid not in here.ended]
 
     def _running(self, stat: Stat) -> float:
         """Return how many CPUs a process keeps busy at this instant, as far as can be told."""

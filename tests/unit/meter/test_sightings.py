@@ -195,6 +195,29 @@ def test_a_hemisphere_is_told_by_the_command_line(host, looks):
     assert looks.sightings.take()["a"]["sides"] == {"lh": 0.5, "rh": 0.5}
 
 
+def test_orphans_that_ended_are_counted_to_their_end_and_passed_over_then(
+    host, looks, monkeypatch
+):
+    tool(host, own=100)
+    looks.after(0.1)
+    tool(host, own=130, state="Z")
+    looks.after(0.2)
+    looks.after(1.1)
+    assert looks.programs() == (0, {"bet": [0, 0.0, pytest.approx(30 * TICK_S)]})
+    read = []
+    stat = ProcFS.stat
+    monkeypatch.setattr(ProcFS, "stat", lambda self, pid: read.append(pid) or stat(self, pid))
+    looks.after(1.1)
+    assert 7 in read
+    assert 8 not in read
+    # Its number may be another process's after a while.
+    tool(host, own=10, starttime=999)
+    looks.after(30)
+    tool(host, own=20, starttime=999)
+    looks.after(0.1)
+    assert looks.programs() == (0, {"bet": [0, 0.0, pytest.approx(10 * TICK_S)]})
+
+
 class Told:
     """What the kernel tells, as the tests need it: of process 8, not of 9; 10 is too young."""
 
