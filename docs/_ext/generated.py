@@ -47,11 +47,15 @@ def printed_by(arguments: Sequence[str]) -> str:
     ValueError
         If it fails.
     """
-    printed, code = io.StringIO(), 0
+    printed, said, code = io.StringIO(), io.StringIO(), 0
     before = {name: os.environ.get(name) for name in ("COLUMNS", "NO_COLOR")}
     os.environ |= {"COLUMNS": WIDTH, "NO_COLOR": "1"}
     try:
-        with contextlib.redirect_stdout(printed), contextlib.chdir(EXAMPLES):
+        with (
+            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stderr(said),
+            contextlib.chdir(EXAMPLES),
+        ):
             code = cli.main(arguments)
     except SystemExit as left:  # So argparse leaves after --help.
         code = int(left.code or 0)
@@ -59,7 +63,7 @@ def printed_by(arguments: Sequence[str]) -> str:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
     if code:
-        raise ValueError(f"nicarbon {shlex.join(arguments)} ends with {code}")
+        raise ValueError(f"nicarbon {shlex.join(arguments)} ends with {code}: {said.getvalue()}")
     return printed.getvalue()
 
 
