@@ -15,9 +15,19 @@ import container_engines
 import pytest
 
 import nicarbon
+from nicarbon.meter import containers
 
 PATIENCE_S = 120
 BARE = os.path.join(os.path.realpath(sys.base_prefix), "bin", os.path.basename(sys.executable))
+HERE = {os.path.realpath(sys.base_prefix), os.path.realpath(sys.prefix)}
+BURN = """
+import time
+until = time.process_time() + 0.5
+while time.process_time() < until:
+    pass
+print(time.process_time(), flush=True)
+time.sleep(60)
+"""
 WORKFLOW = """
 from nipype import Function, MapNode, Node, Workflow
 
@@ -50,8 +60,7 @@ def engine(request):
 @pytest.fixture
 def contain(engine, tmp_path):
     """Start the verb; return its process, and where its run will be."""
-    here = {os.path.realpath(sys.base_prefix), os.path.realpath(sys.prefix)}
-    binds = [word for path in here for word in ("--bind", f"{path}:{path}:ro")]
+    binds = [word for path in HERE for word in ("--bind", f"{path}:{path}:ro")]
     options = [f"--option={word}" for word in engine.options]
 
     def start(*words, more=(), python=BARE):
@@ -128,3 +137,20 @@ def test_what_ends_early(contain, engine, read_run, tmp_path, how, code, outcome
     (host,) = run.attribution.hosts
     assert abs(host.residual_j) <= 1e-9 * host.energy_j
     assert engine.call("ps", "--all", "--quiet").stdout == b""
+
+
+def test_a_containers_cgroup_says_what_it_used(engine):
+    """Which is how a daemon's container is metered that a node asked for."""
+    binds = [word for path in HERE for word in ("-v", f"{path}:{path}:ro")]
+    words = ("--detach", *engine.options, *binds, container_engines.IMAGE, BARE, "-c", BURN)
+    number = engine.call("run", *words).stdout.decode().strip()
+    try:
+        until(lambda: engine.call("logs", number).stdout.endswith(b"\n"))
+        used_s = float(engine.call("logs", number).stdout)
+        path = containers.find(number)
+        assert path is not None
+        # What began the container is in it, too.
+        assert used_s - 0.01 <= containers.read_s(path) <= used_s + 0.3
+    finally:
+        engine.call("kill", number)  # Else podman waits ten seconds for its end.
+        engine.call("rm", "--force", number)
