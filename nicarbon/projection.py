@@ -47,6 +47,8 @@ class Projection(msgspec.Struct, frozen=True):
         Relative difference to what a publication makes of its own figures, by figure.
     notes : tuple of str
         What to keep in mind.
+    method : str or None
+        The weakest method that the energy rests on; None of published figures.
     """
 
     side: str
@@ -65,6 +67,7 @@ class Projection(msgspec.Struct, frozen=True):
     researcher_day_kg: float | None
     printed: dict[str, tuple[float, float]]
     notes: tuple[str, ...] = ()
+    method: str | None = None
 
 
 def project(
@@ -118,6 +121,7 @@ def project(
         researcher_day_kg=None if day_kg is None else day_kg * each,
         printed=_printed(one, scans, machine_days, carbon_kg),
         notes=(*one.notes, *_notes(one)),
+        method=one.method,
     )
 
 

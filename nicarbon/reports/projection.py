@@ -13,8 +13,10 @@ from nicarbon.datasets import Dataset
 from nicarbon.notes import count
 from nicarbon.printable import clean
 from nicarbon.projection import Estimate, Projection, days_name
+from nicarbon.reports.cells import UNMEASURED
 from nicarbon.reports.tables import cell
 from nicarbon.reports.terminal import new_console, new_table, text_of
+from nicarbon.units import MARK
 
 _FIGURES = ("machine_days", "core_days", "energy_kwh", "carbon_kg", "money")
 _CAPITA = (
@@ -39,17 +41,19 @@ def number(value: float) -> str:
     return f"{value:.3g}"
 
 
-def estimate(one: Estimate | None, unit: str = "") -> str:
-    """Write a figure with its range.
+def estimate(one: Estimate | None, unit: str = "", method: str | None = None) -> str:
+    """Write a figure with its range, marked where it rests on energy that no counter measured.
 
     Examples
     --------
     >>> estimate(Estimate(1085.0, 900.0, 1300.0), "kWh"), estimate(Estimate(8.0)), estimate(None)
     ('1,085 kWh (900-1,300)', '8', 'n/a')
+    >>> estimate(Estimate(12.0), "kWh", "modelled")
+    '~12 kWh'
     """
     if one is None:
         return "n/a"
-    text = f"{number(one.value)} {unit}".rstrip()
+    text = f"{_mark(method)}{number(one.value)} {unit}".rstrip()
     if one.low is None or one.high is None:
         return text
     return f"{text} ({number(one.low)}-{number(one.high)})"
@@ -91,9 +95,9 @@ def render(
             f"{one.scans:,.0f}",
             estimate(one.machine_days, days_name(one.device)),
             estimate(one.core_days, "core-days"),
-            estimate(one.energy_kwh, "kWh"),
-            estimate(one.carbon_kg, "kg"),
-            *([estimate(one.money, currency)] if money else []),
+            estimate(one.energy_kwh, "kWh", one.method),
+            estimate(one.carbon_kg, "kg", one.method),
+            *([estimate(one.money, currency, one.method)] if money else []),
         ]
         table.add_row(*(Text(clean(text)) for text in cells))
     console.print(table)
@@ -107,9 +111,9 @@ def render(
     for one in found:
         cells = [
             f"{one.side}, {one.scans:,.0f} scans",
-            _pair(one.machine_day_kwh, one.machine_day_kg),
+            _pair(one.machine_day_kwh, one.machine_day_kg, one.method),
             "n/a" if one.elapsed_days is None else number(one.elapsed_days),
-            _pair(one.researcher_day_kwh, one.researcher_day_kg),
+            _pair(one.researcher_day_kwh, one.researcher_day_kg, one.method),
         ]
         table.add_row(*(Text(clean(text)) for text in cells))
     console.print(table)
@@ -119,9 +123,14 @@ def render(
     return text_of(console)
 
 
-def _pair(kwh: float | None, kg: float | None) -> str:
-    energy = "n/a" if kwh is None else f"{number(kwh)} kWh"
-    return energy if kg is None else f"{energy}, {number(1000 * kg)} g"
+def _mark(method: str | None) -> str:
+    return MARK if method not in (None, "measured") else ""
+
+
+def _pair(kwh: float | None, kg: float | None, method: str | None) -> str:
+    mark = _mark(method)
+    energy = "n/a" if kwh is None else f"{mark}{number(kwh)} kWh"
+    return energy if kg is None else f"{energy}, {mark}{number(1000 * kg)} g"
 
 
 def _said(found: Sequence[Projection]) -> list[str]:
@@ -140,6 +149,8 @@ def _said(found: Sequence[Projection]) -> list[str]:
             "ranges: 95 %, of few runs and unlike scans; of energy the metering's too, of grams "
             "the price's"
         )
+    if any(one.energy_kwh and _mark(one.method) for one in found):
+        lines.append(UNMEASURED)
     if all(one.carbon_kg is None for one in found):
         lines.append("grams: price the runs with 'nicarbon price RUN --country CODE'")
     notes = dict.fromkeys(

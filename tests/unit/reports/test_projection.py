@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 
+import msgspec
+
 from nicarbon.cohort import Side, published
 from nicarbon.datasets import datasets
 from nicarbon.projection import project
@@ -14,6 +16,17 @@ def made(n=4):
     figure = Spread(3600.0, sd, n)
     total = {"runtime": figure, "cpu": figure, "energy": figure, "carbon": None}
     return Side("wf\x1b CPU", "wf", "CPU", total, {}, (3000.0, 4000.0), "measured", n)
+
+
+def test_what_no_counter_measured_is_marked():
+    side = msgspec.structs.replace(made(), method="modelled")
+    text = render([project(side, 24_000, price_per_kwh=0.5)], currency="EUR")
+    assert "~24 kWh (" in text
+    assert "~12 EUR (" in text
+    assert "1,000 CPU-days (" in text
+    assert "~0.024 kWh" in text
+    assert "~ modelled or assumed, not measured" in text
+    assert "~" not in render([project(made(), 24_000)])
 
 
 def test_per_experiment_and_per_capita():
