@@ -12,6 +12,8 @@ from nicarbon._version import __version__
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
+    from typing import Literal
 
     from nicarbon.run import Run
 
@@ -24,6 +26,8 @@ def plugin(
     *,
     run_dir: str | None = None,
     interval_s: float | None = None,
+    programs: Literal["seen", "exact"] = "seen",
+    rules: Sequence[str | os.PathLike[str]] = (),
     **plugin_args: Any,
 ) -> Any:
     """Return the metered twin of a nipype plugin, to be passed to ``Workflow.run``.
@@ -39,6 +43,10 @@ def plugin(
     interval_s : float, optional
         Seconds between two samples. Accuracy does not depend on it. By default 1 s for the first
         five minutes, then 10 s.
+    programs : {"seen", "exact"}
+        How the programs inside nodes are told apart: by looks, or as the kernel tells of each.
+    rules : sequence of path
+        Rule files that tell the steps in the log of a pipeline inside a node.
     **plugin_args
         The plugin's own arguments; also taken as one dict, ``plugin_args={...}``, as
         ``Workflow.run`` does.
@@ -51,7 +59,10 @@ def plugin(
     Raises
     ------
     ValueError
-        If nipype has no plugin of this name, or arguments are given with an object.
+        If nipype has no plugin of this name, arguments are given with an object, or `programs`
+        is neither.
+    LogError
+        If a rule file cannot be read, or says something that has no meaning.
     TypeError
         If it is neither a name nor an object that can run a graph.
 
@@ -61,7 +72,13 @@ def plugin(
     """
     from nicarbon.engines import nipype
 
-    return nipype.plugin(plugin, run_dir=run_dir, interval_s=interval_s, **plugin_args)
+    return nipype.plugin(
+        plugin,
+        run_dir=run_dir,
+        interval_s=interval_s,
+        sampler_args=_of_programs(programs, rules),
+        **plugin_args,
+    )
 
 
 def worker(
@@ -70,6 +87,8 @@ def worker(
     *,
     run_dir: str | None = None,
     interval_s: float | None = None,
+    programs: Literal["seen", "exact"] = "seen",
+    rules: Sequence[str | os.PathLike[str]] = (),
     state_values: bool = False,
     **worker_args: Any,
 ) -> Any:
@@ -83,7 +102,7 @@ def worker(
     run_dir : str, optional
         The run folder; by default a new one below ``nicarbon-runs`` in the working directory for
         each call of the submitter. It is never overwritten.
-    interval_s : float, optional
+    interval_s, programs, rules
         As in `plugin`.
     state_values : bool
         Whether to record the values that tasks are split over, beside their indices: they may
@@ -102,7 +121,10 @@ def worker(
     ImportError
         If there is no pydra, or one before 1.0a9.
     ValueError
-        If pydra has no worker of this name, or arguments are given with an object.
+        If pydra has no worker of this name, arguments are given with an object, or `programs` is
+        neither.
+    LogError
+        If a rule file cannot be read, or says something that has no meaning.
 
     Examples
     --------
@@ -114,9 +136,22 @@ def worker(
         worker,
         run_dir=run_dir,
         interval_s=interval_s,
+        sampler_args=_of_programs(programs, rules),
         state_values=state_values,
         **worker_args,
     )
+
+
+def _of_programs(programs: str, rules: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """Return what the sampler is told of programs and steps inside nodes."""
+    if programs not in ("seen", "exact"):
+        raise ValueError(f"programs={programs!r}: give 'seen' or 'exact'")
+    found = ["--programs", "exact"] if programs == "exact" else []
+    if rules:
+        from nicarbon.logs.rulefile import for_sampler
+
+        found += for_sampler(rules)
+    return found
 
 
 def open(path: str | os.PathLike[str]) -> Run:  # noqa: A001

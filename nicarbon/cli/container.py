@@ -82,6 +82,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="only read the sensors, for a container that was started by hand",
     )
     sampling.add_options(parser)
+    sampling.add_rules(parser)
     sampling.add_arguments_kept(parser)
 
 

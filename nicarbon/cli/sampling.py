@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
-from pathlib import Path
 
 from nicarbon.errors import NicarbonError
 
@@ -89,6 +87,8 @@ def words(args: argparse.Namespace) -> list[str]:
         found += ["--progress", args.progress]
     for option, path in (("--host-root", args.host_root), ("--replay", args.replay)):
         found += [] if path is None else [option, os.path.abspath(path)]
+    for path in args.rule:
+        found += ["--rule", os.path.abspath(path)]
     return [*found, "--keep-arguments"] if args.keep_arguments else found
 
 
@@ -112,10 +112,9 @@ def options(args: argparse.Namespace) -> list[str]:
     if args.replay is not None:
         found += ["--replay", os.path.abspath(args.replay)]
     if getattr(args, "rule", None):
-        from nicarbon.logs.rulefile import as_text, read_rule
+        from nicarbon.logs.rulefile import for_sampler
 
-        rules = [as_text(read_rule(Path(path))) for path in args.rule]
-        found += ["--rules", json.dumps(rules)]
+        found += for_sampler(args.rule)
     if getattr(args, "programs", "seen") == "exact":
         found += ["--programs", "exact"]
     if getattr(args, "keep_arguments", False):

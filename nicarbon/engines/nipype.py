@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nicarbon.engines.hook import after_import
@@ -32,10 +32,11 @@ def plugin(
     *,
     run_dir: str | None = None,
     interval_s: float | None = None,
+    sampler_args: Sequence[str] = (),
     **plugin_args: Any,
 ) -> Any:
     """Return the metered twin of a nipype plugin: see `nicarbon.plugin`."""
-    sampler_args = [] if interval_s is None else ["--interval", str(interval_s)]
+    given = [*([] if interval_s is None else ["--interval", str(interval_s)]), *sampler_args]
     plugin_args = {**plugin_args.pop("plugin_args", {}), **plugin_args}
     if not isinstance(plugin, str) and plugin_args:
         raise ValueError("arguments belong to the plugin's name: give them to the object itself")
@@ -43,7 +44,7 @@ def plugin(
         what = f"the class {plugin.__name__}" if isinstance(plugin, type) else repr(plugin)
         raise TypeError(f"{what} is no plugin: give a plugin's name, or an object with run()")
     inner = _by_name(plugin, plugin_args) if isinstance(plugin, str) else plugin
-    metered = Metered(inner, lambda: Session(run_dir, _program(), "nipype", sampler_args))
+    metered = Metered(inner, lambda: Session(run_dir, _program(), "nipype", given))
     if isinstance(plugin, str):
         # nipype stores the arguments as they were given in each MapNode: none are None.
         metered.plugin_args = plugin_args or None

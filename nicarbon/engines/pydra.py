@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from nicarbon.engines.pydra_names import require
@@ -45,6 +45,7 @@ def worker(
     *,
     run_dir: str | None = None,
     interval_s: float | None = None,
+    sampler_args: Sequence[str] = (),
     state_values: bool = False,
     **worker_args: Any,
 ) -> Any:
@@ -58,8 +59,8 @@ def worker(
         inner = inner(**worker_args)
     elif worker_args:
         raise ValueError("arguments belong to the worker's name: give them to the object itself")
-    sampler_args = [] if interval_s is None else ["--interval", str(interval_s)]
-    return Metered(_unwrap(inner), _Opener(run_dir, sampler_args, state_values))
+    given = [*([] if interval_s is None else ["--interval", str(interval_s)]), *sampler_args]
+    return Metered(_unwrap(inner), _Opener(run_dir, given, state_values))
 
 
 class Metered:

@@ -23,10 +23,12 @@ at the time in its own line, else at the last one before it.
 
 from __future__ import annotations
 
+import json
 import math
+import os
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -288,6 +290,17 @@ def as_text(rule: Rule) -> dict[str, str]:
         if value is not None:
             found[key] = value if isinstance(value, str) else value.pattern
     return found
+
+
+def for_sampler(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
+    """Return rule files as a sampler's option.
+
+    Raises
+    ------
+    LogError
+        As `read_rule`.
+    """
+    return ["--rules", json.dumps([as_text(read_rule(Path(path))) for path in paths])]
 
 
 def _compiled(pattern: str, where: str) -> re.Pattern[str]:

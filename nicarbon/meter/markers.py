@@ -16,7 +16,7 @@ from typing import Any
 
 from nicarbon.meter.processes import ProcFS
 from nicarbon.meter.procstat import COMM_LENGTH, Stat, read_file
-from nicarbon.meter.rule_logs import Rule, written
+from nicarbon.meter.rule_logs import Rule, root_of, written
 from nicarbon.meter.tail import Tail
 from nicarbon.meter.tool_logs import RECON_ALL, SHELLS, TOOLS, Place, places, tool_of
 
@@ -241,7 +241,7 @@ class Markers:
         tool = _Tool(
             name,
             (stat.pid, stat.starttime),
-            _root(folder),
+            root_of(folder),
             _began_unix_s(stat) - _GRAIN_S,
             since_ns,
         )
@@ -260,21 +260,22 @@ class Markers:
 
     def _ask_rules(self, node: _Node, path: str, now_ns: int) -> None:
         """Follow a file that a process writes into, if a rule knows it by its first lines."""
+        root = root_of(f"{self._proc}/{node.files[path][0].pid}")
         try:
-            size = os.stat(path).st_size
+            size = os.stat(root + path).st_size
         except OSError:
             size = 0
         if size == node.sizes[path]:
             return
         node.sizes[path] = size
-        known = [(rule, rule.knows(path)) for rule in self._rules]
+        known = [(rule, rule.knows(root + path)) for rule in self._rules]
         if any(is_known is None for _, is_known in known) and not any(k for _, k in known):
             return  # Too little stands in it yet.
         stat, since_ns = node.files.pop(path)
         for rule, is_known in known:
             if is_known:
                 began_unix_s = _began_unix_s(stat) - _GRAIN_S
-                tool = _Tool(rule.name, (stat.pid, stat.starttime), "", began_unix_s, since_ns)
+                tool = _Tool(rule.name, (stat.pid, stat.starttime), root, began_unix_s, since_ns)
                 tool.add(Place(rule.format, path))
                 node.tools.append(tool)
                 self._note(node, tool, "seen", "", since_ns, now_ns)
@@ -342,16 +343,6 @@ def _is_below(stat: Stat, tools: Sequence[_Tool], processes: Sequence[Stat]) -> 
 
 def _words(data: bytes | None) -> list[str]:
     return (data or b"").decode("utf-8", "surrogateescape").split("\0")[:-1]
-
-
-def _root(folder: str) -> str:
-    """Return what stands before paths as a process sees them: in a container, its root."""
-    try:
-        own, its = os.stat("/"), os.stat(f"{folder}/root/")
-    except OSError:
-        return ""
-    same = (own.st_dev, own.st_ino) == (its.st_dev, its.st_ino)
-    return "" if same else f"{folder}/root"
 
 
 def _began_unix_s(stat: Stat) -> float:

@@ -80,22 +80,33 @@ class Rule:
         return None
 
 
+def root_of(folder: str) -> str:
+    """Return what stands before paths as a process sees them: in a container, its root."""
+    try:
+        own, its = os.stat("/"), os.stat(f"{folder}/root/")
+    except OSError:
+        return ""
+    same = (own.st_dev, own.st_ino) == (its.st_dev, its.st_ino)
+    return "" if same else f"{folder}/root"
+
+
 def written(folder: str) -> list[str]:
-    """Return the regular files that a process writes into.
+    """Return the regular files that a process writes into, as it sees them (`root_of`).
 
     Parameters
     ----------
     folder : str
         Its folder in ``/proc``.
     """
-    return list(dict.fromkeys(path for fd in _FDS if (path := _written(folder, fd))))
+    root = root_of(folder)
+    return list(dict.fromkeys(path for fd in _FDS if (path := _written(folder, fd, root))))
 
 
-def _written(folder: str, fd: int) -> str | None:
+def _written(folder: str, fd: int, root: str) -> str | None:
     """Return the regular file that is open for writing under a number; None for any other."""
     try:
         path = os.readlink(f"{folder}/fd/{fd}")
-        if not (path.startswith("/") and os.path.isfile(path)):
+        if not (path.startswith("/") and os.path.isfile(root + path)):
             return None
         with open(f"{folder}/fdinfo/{fd}", encoding="ascii", errors="replace") as file:
             flags = [line.split()[1] for line in file if line.startswith("flags:")]

@@ -50,12 +50,16 @@ def test_options_stand_before_the_image_or_behind_it(given, capsys):
 
 def test_the_line_that_attends_has_the_samplers_options(capsys):
     Path("my host").mkdir()
-    given = ["--interval", "0.5", "--host-root", "my host", "--keep-arguments", "-o", "run"]
+    Path("mine.toml").write_text('name = "mine"\ndetect = "mine"\nstep = "Starting (?P<title>.+)"')
+    given = ["--interval", "0.5", "--host-root", "my host", "--rule", "mine.toml"]
+    given += ["--keep-arguments", "-o", "run"]
     assert main(["container", *given, "img", "--", "tool"]) == 0
     words = shlex.split(capsys.readouterr().out.splitlines()[0])
     assert words[:4] == ["nicarbon", "container", "--attend", os.path.abspath("run")]
     host = os.path.abspath("my host")
-    assert words[4:] == ["--interval", "0.5", "--host-root", host, "--keep-arguments", "&"]
+    rule = os.path.abspath("mine.toml")
+    options = ["--interval", "0.5", "--host-root", host, "--rule", rule]
+    assert words[4:] == [*options, "--keep-arguments", "&"]
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,11 @@ from types import SimpleNamespace
 import networkx as nx
 import pytest
 
+import nicarbon
 from nicarbon.engines import nipype as engine
 from nicarbon.engines.nipype import Metered, meter_every_workflow
 from nicarbon.engines.nipype_node import Envelope
+from nicarbon.errors import LogError
 from nicarbon.meter import span
 from nicarbon.meter.session import SessionError
 
@@ -319,6 +321,23 @@ def test_the_public_plugin_passes_what_it_is_given(monkeypatch):
     assert engine.plugin("Linear", plugin_args={"a": 1}, b=2).plugin_args == {"a": 1, "b": 2}
     assert copy.copy(metered).plugin_args == {"n_procs": 3}
     assert engine.plugin(LinearPlugin()).plugin_args == {}
+
+
+def test_the_public_plugin_tells_the_sampler_of_programs_and_steps(monkeypatch, tmp_path):
+    made = []
+    monkeypatch.setattr(engine, "Session", lambda *a: made.append(a[3]) or SimpleNamespace())
+    rule = tmp_path / "mine.toml"
+    rule.write_text('name = "mine"\ndetect = "mine"\nstep = "Starting (?P<title>.+)"')
+    metered = nicarbon.plugin("MultiProc", programs="exact", rules=[rule], n_procs=3)
+    assert metered.plugin_args == {"n_procs": 3}
+    metered._nicarbon_new_session()
+    ((*options, rules),) = made
+    assert options == ["--programs", "exact", "--rules"]
+    assert json.loads(rules)[0]["name"] == "mine"
+    with pytest.raises(ValueError, match="programs='all': give 'seen' or 'exact'"):
+        nicarbon.plugin("Linear", programs="all")
+    with pytest.raises(LogError, match=r"gone\.toml: cannot be read"):
+        nicarbon.plugin("Linear", rules=[tmp_path / "gone.toml"])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -202,6 +203,17 @@ def test_a_log_that_a_rule_knows_is_followed(pipeline):
     assert [m[:2] for m in pipeline.look()] == [("seen", ""), ("rule", "step\tdenoise\t")]
     pipeline.write("noise", "Starting bias")
     assert pipeline.look() == [("rule", "step\tbias\t", 2, 3)]
+
+
+def test_in_a_container_the_log_is_where_its_processes_see_it(pipeline, tmp_path):
+    inside = tmp_path / "container"
+    pipeline.log = Path("/work/mine.log")
+    pipeline.opens(8)
+    (pipeline.host.root / "proc/8/root").symlink_to(inside)
+    pipeline.log = inside / "work/mine.log"
+    pipeline.log.parent.mkdir(parents=True)
+    pipeline.write("mine version 2", "Starting denoise")
+    assert [m[:2] for m in pipeline.look()] == [("seen", ""), ("rule", "step\tdenoise\t")]
 
 
 def test_the_outermost_process_that_writes_it_is_the_pipeline(pipeline):
