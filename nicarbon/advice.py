@@ -69,6 +69,8 @@ class Advised(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
+    run_id, path : str
+        The run, and its folder.
     energy_j, carbon_g : float or None
         What the run used and emitted: nodes, engine, meter and what nobody used.
     advice : tuple of Advice
@@ -127,6 +129,11 @@ def advise(
         Prices of other places or hours, by what they are called.
     stages_file : str, optional
         The user's stage rules.
+
+    Returns
+    -------
+    Advised
+        What would save a thousandth of the run or more.
 
     Raises
     ------

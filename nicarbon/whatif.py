@@ -55,7 +55,18 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """A run's time, energy and grams; None where they are not known."""
+    """A run's time, energy and grams.
+
+    Attributes
+    ----------
+    makespan_s : float
+        Seconds from its start to its end.
+    energy_j, energy_low_j, energy_high_j : float or None
+        Joules of nodes, engine, meter and of what nobody used, and their range; None where no
+        reading covers the run.
+    carbon_g : float or None
+        Grams of CO2 equivalent at its price; None without one.
+    """
 
     makespan_s: float
     energy_j: float | None = None
@@ -87,16 +98,24 @@ class WhatIf(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
+    run_id, path : str
+        The run, and its folder.
+    measured, replayed, changed : Outcome
+        As it was, as it is when its nodes are put in time again, and as it would be.
     saving : Saving
         What the change saves, of what is replayed.
     n_procs_seen, n_procs : int
         Processors that the run's nodes held at most, and those that they are given.
     engine : Engine
         How the run's engine starts nodes, as seen.
+    changes : tuple of Change
+        What is done to stages.
     price : str or None
         At what its joules are priced, where that is other than it was.
     makespan_error, energy_error : float or None
         How far the replay is above what was measured, as a part of it.
+    notes : tuple of str
+        What the answer takes for granted.
     method : str or None
         The weakest method that the run's energy rests on.
     """
@@ -146,6 +165,11 @@ def what_if(
         How nodes are started; by default as they were.
     wanted : mapping, optional
         Processors that single nodes ask for instead of what they asked for.
+
+    Returns
+    -------
+    WhatIf
+        The answer, and how far the replay is off.
 
     Raises
     ------
