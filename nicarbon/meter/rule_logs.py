@@ -20,7 +20,7 @@ SOURCE = "rule"
 _DETECT_BYTES = 1 << 16
 _LONGEST = 2000
 _LONGEST_TITLE = 200
-_LINE = re.compile(rb"^([^\r\n]+)", re.MULTILINE)
+_LINE = rb"(?m)^([^\r\n]+)"
 # Standard output and error, and what a script opens for its own use, are among the first.
 _FDS = range(1, 16)
 

@@ -26,9 +26,9 @@ class Tail:
     ----------
     path : str
         The file.
-    pattern : re.Pattern of bytes
-        Fits a whole line, without its end; compiled with ``re.MULTILINE``.
-    header : re.Pattern of bytes
+    pattern : bytes or re.Pattern of bytes
+        Fits a whole line, without its end, in multi-line mode.
+    header : bytes or re.Pattern of bytes
         Fits the line with which a new run begins in a log that is appended to.
 
     Attributes
@@ -41,13 +41,15 @@ class Tail:
         Whether there ever was such a file.
     """
 
-    def __init__(self, path: str, pattern: re.Pattern[bytes], header: re.Pattern[bytes]) -> None:
+    def __init__(
+        self, path: str, pattern: bytes | re.Pattern[bytes], header: bytes | re.Pattern[bytes]
+    ) -> None:
         self.path = path
         self.problem = ""
         self.at_end = True
         self.found = False
-        self._pattern = pattern
-        self._header = header
+        self._pattern = re.compile(pattern)
+        self._header = re.compile(header)
         self._fd: int | None = None
         self._offset = 0
         self._partial = b""

@@ -12,41 +12,33 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 _LONGEST = 200
+# Compiled where they are first used: each run loads this module, and few have such a log.
 # A date has a time of day; programs print lines that look like marks and have none.
-_TIME = re.compile(r"\d{1,2}(?:[:.]|[時时]|시 ?)\d\d(?:[:.]|分|분 ?)\d\d")
-_ENDED = re.compile(r"(recon-(?:all|surf\.sh)) .*\b(finished without error|exited with ERRORS) at")
-_RECON_ALL = re.compile(
-    rb"^(#@# .*|subjid .*|PIDs \(.*|status file for recon-all.*"
-    rb"|recon-all .*(?:finished without error|exited with ERRORS) at .*)\r?$",
-    re.MULTILINE,
+_TIME = r"\d{1,2}(?:[:.]|[時时]|시 ?)\d\d(?:[:.]|分|분 ?)\d\d"
+_ENDED = r"(recon-(?:all|surf\.sh)) .*\b(finished without error|exited with ERRORS) at"
+_RECON_ALL = (
+    rb"(?m)^(#@# .*|subjid .*|PIDs \(.*|status file for recon-all.*"
+    rb"|recon-all .*(?:finished without error|exited with ERRORS) at .*)\r?$"
 )
-_RECON_SURF = re.compile(
-    rb"^(={4,} .*={4,} *|Log file for recon-surf.*|recon-surf\.sh .*"
-    rb"(?:finished without error|exited with ERRORS) at .*)\r?$",
-    re.MULTILINE,
+_RECON_SURF = (
+    rb"(?m)^(={4,} .*={4,} *|Log file for recon-surf.*|recon-surf\.sh .*"
+    rb"(?:finished without error|exited with ERRORS) at .*)\r?$"
 )
-_HEADER = re.compile(rb"^(?:subjid .*|status file for recon-all.*)$", re.MULTILINE)
-_SURF_HEADER = re.compile(rb"^Log file for recon-surf.*$", re.MULTILINE)
-
-
-_DEEP_SEG = re.compile(
-    rb"^((?:python|\./).*\.(?:py|sh)\b.*"
+_HEADER = rb"(?m)^(?:subjid .*|status file for recon-all.*)$"
+_SURF_HEADER = rb"(?m)^Log file for recon-surf.*$"
+_DEEP_SEG = (
+    rb"(?mi)^((?:python|\./).*\.(?:py|sh)\b.*"
     rb"|.*(?:finished|tested|processed|took|completed|cleaned up).*\d.*"
     rb"|.*(?:Creating brainmask|Creating aseg|Running N4 bias|volume-based QC).*"
-    rb"|Log file for segmentation.*)\r?$",
-    re.MULTILINE | re.IGNORECASE,
+    rb"|Log file for segmentation.*)\r?$"
 )
-_DEEP_SEG_HEADER = re.compile(rb"^Log file for segmentation.*$", re.MULTILINE)
-_SCRIPT = re.compile(r"(?:^|[/\s])((?:[\w.+-]+/)?[\w.+-]+\.(?:py|sh))(?=\s|$)")
-_LASTED = re.compile(
-    r"\b(finished|tested|processed|took|completed|cleaned up)\s+(?:in\s+)?"
-    r"(\d+(?:\.\d+)?)\s*(s|secs?|seconds|min|minutes)\b",
-    re.IGNORECASE,
+_DEEP_SEG_HEADER = rb"(?m)^Log file for segmentation.*$"
+_SCRIPT = r"(?:^|[/\s])((?:[\w.+-]+/)?[\w.+-]+\.(?:py|sh))(?=\s|$)"
+_LASTED = (
+    r"(?i)\b(finished|tested|processed|took|completed|cleaned up)\s+(?:in\s+)?"
+    r"(\d+(?:\.\d+)?)\s*(s|secs?|seconds|min|minutes)\b"
 )
-_WHAT = re.compile(
-    r"\b(coronal|sagittal|axial|aggregation|total|processing|segmentation of|whole)\b",
-    re.IGNORECASE,
-)
+_WHAT = r"(?i)\b(coronal|sagittal|axial|aggregation|total|processing|segmentation of|whole)\b"
 _PARTS = ("Creating brainmask", "Creating aseg", "Running N4 bias", "volume-based QC")
 
 
@@ -54,8 +46,8 @@ class Format(NamedTuple):
     """A log's format: which lines mark something, which one begins a run, what is kept of one."""
 
     name: str
-    pattern: re.Pattern[bytes]
-    header: re.Pattern[bytes]
+    pattern: bytes | re.Pattern[bytes]
+    header: bytes | re.Pattern[bytes]
     kept: Callable[[bytes], str | None]
 
 
@@ -73,11 +65,11 @@ def kept(line: bytes) -> str | None:
     """
     text = line.decode("utf-8", "replace").rstrip("\r ")
     if text.startswith("#@# "):
-        return text[:_LONGEST] if _TIME.search(text) else None
+        return text[:_LONGEST] if re.search(_TIME, text) else None
     for start in ("subjid ", "PIDs (", "status file for recon-all", "Log file for recon-surf"):
         if text.startswith(start):
             return start
-    ended = _ENDED.match(text)
+    ended = re.match(_ENDED, text)
     if ended:
         return f"{ended[1]} {ended[2]} at"
     return text[:_LONGEST] if text.startswith("====") else None
@@ -95,13 +87,13 @@ def kept_of_networks(line: bytes) -> str | None:
     """
     text = line[:2000].decode("utf-8", "replace")
     if text.startswith(("python", "./")):
-        script = _SCRIPT.search(text)
+        script = re.search(_SCRIPT, text)
         return f"python {script[1]}" if script else None
     if text.startswith("Log file for segmentation"):
         return "Log file for segmentation"
-    lasted = _LASTED.search(text)
+    lasted = re.search(_LASTED, text)
     if lasted:
-        what = _WHAT.search(text[: lasted.start()])
+        what = re.search(_WHAT, text[: lasted.start()])
         return f"{what[1] if what else 'step'} {lasted[1]} in {lasted[2]} {lasted[3]}"
     return next((part for part in _PARTS if part in text), None)
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from nicarbon.meter.tool_logs import RECON_ALL, RECON_SURF, kept, places, tool_of
@@ -97,7 +99,7 @@ def test_the_patterns_find_marks_among_what_programs_print():
         "#@#%# recon-all-run-time-hours 5.5\nsubjid a\nrecon-all -s a finished without error "
         f"at {DATE}\ndone\n"
     )
-    found = RECON_ALL.pattern.findall(text.encode())
+    found = re.findall(RECON_ALL.pattern, text.encode())
     assert [line.split()[0] for line in found] == [b"#@#", b"subjid", b"recon-all"]
     surf = b"=== no ===\n===== Creating orig =====\n ==== x ====\nLog file for recon-surf.sh\n"
-    assert len(RECON_SURF.pattern.findall(surf)) == 2
+    assert len(re.findall(RECON_SURF.pattern, surf)) == 2
