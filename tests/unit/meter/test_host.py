@@ -24,10 +24,6 @@ def test_the_record_is_what_the_reader_expects(host):
     assert set(record) - {"kind"} <= set(records.Host.__struct_fields__)
 
 
-def test_the_schema_version_is_the_readers():
-    assert host_record.SCHEMA_VERSION == records.SCHEMA_VERSION
-
-
 @pytest.mark.parametrize(
     ("mark", "runtime"),
     [
