@@ -168,6 +168,8 @@ def _lost(facts: RunFacts) -> Iterable[str]:
             yield f"the sampler ended early on {some(names)}"
     if facts.n_skipped_lines:
         yield f"{count(facts.n_skipped_lines, 'line')} skipped as unreadable"
+    if facts.n_cut_lines:
+        yield f"{count(facts.n_cut_lines, 'last record')} cut off, as by a kill or a full disk"
 
 
 def _uncovered(hosts: Sequence[HostEnergy]) -> Iterable[str]:

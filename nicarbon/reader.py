@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read a run folder into facts, whatever a kill or a full disk left of it.
 
-A line that cannot be decoded is skipped and counted, never an error; nothing here computes energy.
+A line that cannot be decoded is skipped and counted, never an error, and the last line of a killed
+process may be cut; nothing here computes energy.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ def _read_folder(folder: Path, files: RecordFiles) -> RunFacts:
             f"{folder}: is not a run folder (it holds no run.json); "
             "give the run folder that nicarbon printed"
         )
-    n_skipped = files.n_damaged
+    n_skipped, n_cut = files.n_damaged, 0
     info = None
     if "run.json" in names:
         info = _read_whole(folder / "run.json", files, _info_decoder)
@@ -123,13 +124,15 @@ def _read_folder(folder: Path, files: RecordFiles) -> RunFacts:
     n_skipped += graphs.count(None) + unmetered.count(None) + jobs.count(None)
     node_files = []
     for name in node_names:
-        node_file, n = _read_nodes(folder / name, files)
+        node_file, n, is_cut = _read_nodes(folder / name, files)
         n_skipped += n
+        n_cut += is_cut
         node_files += [node_file] if node_file else []
     sample_files = []
     for name in sample_names:
-        sample_file, n = _read_samples(folder / name, files)
+        sample_file, n, is_cut = _read_samples(folder / name, files)
         n_skipped += n
+        n_cut += is_cut
         sample_files += [sample_file] if sample_file else []
     return RunFacts(
         info=info or _lost_info(folder, node_files, sample_files),
@@ -143,6 +146,7 @@ def _read_folder(folder: Path, files: RecordFiles) -> RunFacts:
         ),
         job_facts=tuple(record for record in jobs if record is not None),
         n_skipped_lines=n_skipped,
+        n_cut_lines=n_cut,
     )
 
 
@@ -166,29 +170,32 @@ def _read_whole(path: Path, files: RecordFiles, decoder: msgspec.json.Decoder[_T
 
 def _lines(
     path: Path, files: RecordFiles, decoder: msgspec.json.Decoder[_T]
-) -> Iterator[tuple[bytes, _T | None]]:
-    """Yield each line and its record, None where it holds none that can be read."""
+) -> Iterator[tuple[bytes, _T | None, bool]]:
+    """Yield each line, its record (None where none can be read), and whether it has an end."""
     decode = decoder.decode
-    for line in files.content(path.name).split(b"\n"):
+    lines = files.content(path.name).split(b"\n")
+    n_ended = len(lines) - 1
+    for number, line in enumerate(lines):
         if not line:
             continue
         try:
             record = decode(line)
         except _UNREADABLE:
             _refuse_newer(path, line)
-            yield line, None
+            yield line, None, number < n_ended
         else:
-            yield line, record
+            yield line, record, number < n_ended
 
 
-def _read_nodes(path: Path, files: RecordFiles) -> tuple[NodeFile | None, int]:
-    """Read a ``nodes-*.jsonl``; also return how many of its lines were skipped."""
+def _read_nodes(path: Path, files: RecordFiles) -> tuple[NodeFile | None, int, bool]:
+    """Read a ``nodes-*.jsonl``; return how many lines were skipped, whether the last is cut."""
     process = None
     lines = []
-    n_skipped = 0
-    for line, record in _lines(path, files, _node_decoder):
+    n_skipped, is_cut = 0, False
+    for line, record, ended in _lines(path, files, _node_decoder):
         if record is None:
-            n_skipped += 1
+            n_skipped += ended
+            is_cut = not ended
         elif not isinstance(record, Process):
             lines.append(record)
         elif process is None:
@@ -196,20 +203,21 @@ def _read_nodes(path: Path, files: RecordFiles) -> tuple[NodeFile | None, int]:
             process = record
     process = process or _lost_process(path)
     if process is None:
-        return None, n_skipped + len(lines)
-    return NodeFile(process, tuple(lines)), n_skipped
+        return None, n_skipped + len(lines), is_cut
+    return NodeFile(process, tuple(lines)), n_skipped, is_cut
 
 
-def _read_samples(path: Path, files: RecordFiles) -> tuple[SampleFile | None, int]:
-    """Read a ``samples-*.jsonl``; also return how many of its lines were skipped."""
+def _read_samples(path: Path, files: RecordFiles) -> tuple[SampleFile | None, int, bool]:
+    """Read a ``samples-*.jsonl``; return the same as `_read_nodes`."""
     host = None
     close = None
     samples = []
     gone = []
-    n_skipped = 0
-    for line, record in _lines(path, files, _sample_decoder):
+    n_skipped, is_cut = 0, False
+    for line, record, ended in _lines(path, files, _sample_decoder):
         if record is None:
-            n_skipped += 1
+            n_skipped += ended
+            is_cut = not ended
         elif isinstance(record, Sample):
             samples.append(record)
         elif isinstance(record, Gone):
@@ -221,8 +229,8 @@ def _read_samples(path: Path, files: RecordFiles) -> tuple[SampleFile | None, in
             host = record
     host = host or _lost_host(path, samples)
     if host is None:
-        return None, n_skipped + len(samples) + len(gone) + (close is not None)
-    return SampleFile(host, tuple(samples), tuple(gone), close), n_skipped
+        return None, n_skipped + len(samples) + len(gone) + (close is not None), is_cut
+    return SampleFile(host, tuple(samples), tuple(gone), close), n_skipped, is_cut
 
 
 def _refuse_newer(path: Path, content: bytes) -> None:

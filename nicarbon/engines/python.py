@@ -15,6 +15,7 @@ import re
 import runpy
 import shutil
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint
 from types import ModuleType, TracebackType
@@ -106,6 +107,8 @@ class Program:
                 f"{path} is not a Python program: meter it as one node with "
                 f"'nicarbon run -- {' '.join(argv[:1])} ...'"
             )
+        if not path.endswith(".pyz"):
+            _check_syntax(path)
         self.path = path
         self.name = os.path.basename(path)
         self.argv = list(argv)
@@ -197,11 +200,15 @@ def _check_module(name: str) -> None:
             package = name[: name.rfind(".") + 1]
             near = did_you_mean(name, modules_beside(name), package)
             raise NotAPythonProgramError(f"there is no module {name}{near}")
-        if found.submodule_search_locations is not None and _spec(f"{name}.__main__") is None:
+        is_package = found.submodule_search_locations is not None
+        executed = _spec(f"{name}.__main__") if is_package else found
+        if executed is None:
             raise NotAPythonProgramError(
                 f"{name} is a package without __main__: name a module in it, such as "
                 f"-m {name}.cli, or its command"
             )
+        if executed.origin is not None and executed.origin.endswith(".py"):
+            _check_syntax(executed.origin)
     finally:
         sys.path.pop(0)
 
@@ -228,6 +235,25 @@ def _is_python(path: str) -> bool:
         except OSError as error:
             raise NotAPythonProgramError(f"{path} cannot be read: {error.strerror}") from None
     return path.endswith(".pyz") or interpreter(path) is not None
+
+
+def _check_syntax(path: str) -> None:
+    """Refuse a file that Python can't compile, before a run folder is made.
+
+    Raises
+    ------
+    NotAPythonProgramError
+        If its syntax is wrong; it says where.
+    """
+    try:
+        with open(path, "rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # They are given when it runs.
+            compile(file.read(), path, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        where = f"{path}, line {error.lineno}" if error.lineno else path
+        raise NotAPythonProgramError(f"{where}: {error.msg}; nothing was run") from None
+    except (OSError, ValueError, MemoryError, RecursionError):
+        pass  # Python's own error when it runs is the clearer one.
 
 
 def python_before(arguments: Sequence[str]) -> str | None:

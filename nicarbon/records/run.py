@@ -66,7 +66,12 @@ class SampleFile(msgspec.Struct, frozen=True):
 
 
 class RunFacts(msgspec.Struct, frozen=True):
-    """All that a run folder holds. `n_skipped_lines` counts the lines that could not be read."""
+    """All that a run folder holds.
+
+    `n_skipped_lines` counts the lines that could not be read; `n_cut_lines` the files whose last
+    line has no end: the kernel stops the write of a process that is killed at the next page of the
+    file.
+    """
 
     info: RunInfo
     graphs: tuple[Graph, ...] = ()
@@ -75,3 +80,4 @@ class RunFacts(msgspec.Struct, frozen=True):
     unmetered: tuple[Unmetered, ...] = ()
     job_facts: tuple[JobFacts, ...] = ()
     n_skipped_lines: int = 0
+    n_cut_lines: int = 0

@@ -55,6 +55,11 @@ def test_skipped_lines(run):
     assert notes_of(run(n_skipped_lines=1)) == ("1 line skipped as unreadable",)
 
 
+def test_a_record_that_a_kill_cut_off_is_no_damage(run):
+    (note,) = notes_of(run(n_cut_lines=2))
+    assert note == "2 last records cut off, as by a kill or a full disk"
+
+
 def test_uncovered_seconds(run, run_folders):
     (note,) = notes_of(run(hosts=[run_folders.host(uncovered_s=2.0)]))
     assert note == "2 s of 10 s on scanner are covered by no reading: their energy is in no figure"

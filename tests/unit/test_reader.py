@@ -161,6 +161,28 @@ def test_torn_and_foreign_lines_are_skipped_and_counted(tmp_path):
     assert facts.n_skipped_lines == 2 + len(foreign) + 1
 
 
+def test_a_last_line_without_an_end_is_what_a_kill_leaves_and_no_damage(tmp_path):
+    write_info(tmp_path)
+    nodes, samples = (
+        tmp_path / f"nodes-{HOST}-10-20.jsonl",
+        tmp_path / f"samples-{HOST}-11-21.jsonl",
+    )
+    write(tmp_path, nodes.name, process(), start("s"), '{"kind":"en')
+    write(tmp_path, samples.name, host(), sample(1))
+    facts = read_run(tmp_path)
+    assert (facts.n_skipped_lines, facts.n_cut_lines) == (1, 0)  # Somebody wrote on after it.
+    nodes.write_bytes(nodes.read_bytes()[:-1])
+    samples.write_bytes(samples.read_bytes() + json.dumps(sample(2)).encode()[:-20])
+    facts = read_run(tmp_path)
+    assert (facts.n_skipped_lines, facts.n_cut_lines) == (0, 2)
+    # Only the end of the line is missing: the record is whole.
+    samples.write_bytes(samples.read_bytes()[: -len(json.dumps(sample(2))) + 20 - 1])
+    facts = read_run(tmp_path)
+    assert (facts.n_skipped_lines, facts.n_cut_lines) == (0, 1)
+    assert len(facts.sample_files[0].samples) == 1
+    assert [line.span for line in facts.node_files[0].lines] == ["s"]
+
+
 def test_torn_run_json_and_graph_are_counted(tmp_path):
     write(tmp_path, "run.json", '{"run_id":')
     write(tmp_path, f"graph-{HOST}-10-20-0.json", '{"workflow":')

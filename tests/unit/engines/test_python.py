@@ -108,6 +108,32 @@ def test_what_is_not_there_is_one_line(arguments, said):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("x = 1\ndef f(:\n", "broken.py, line 2: invalid syntax; nothing was run"),
+        ("# coding: no-such\n", "broken.py: unknown encoding: no-such; nothing was run"),
+        ("return 1\n", "broken.py, line 1: 'return' outside function; nothing was run"),
+    ],
+)
+def test_what_does_not_compile_is_one_line_before_a_run_begins(content, said):
+    path = write("broken.py", content)
+    for arguments in ([path], ["-m", "broken"]):
+        with pytest.raises(NotAPythonProgramError) as caught:
+            Program(arguments)
+        assert said in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_warnings_of_a_script_are_pythons():
+    path = write("script.py", "x = '\\d'\nprint(x is 5)\n")
+    done, code = execute(path)
+    plain = subprocess.run([sys.executable, path], capture_output=True, text=True)
+    assert code == "0"
+    assert done.stderr == plain.stderr
+    assert "SyntaxWarning" in done.stderr
+
+
 def test_a_file_with_a_near_name_is_offered():
     write("code/pipeline.py")
     with pytest.raises(NotAPythonProgramError, match=r"did you mean 'code/pipeline\.py'"):
@@ -208,7 +234,6 @@ def test_a_module_finds_itself_as_it_would_without_us():
         ("import sys; sys.exit('went wrong')", "1"),
         ("raise ValueError('boom')", "1"),
         ("raise KeyboardInterrupt", "interrupted"),
-        ("syntax error here", "1"),
     ],
 )
 def test_how_a_script_ends(text, expected):
@@ -222,9 +247,6 @@ def test_a_traceback_is_as_without_us():
     done, _ = execute(path)
     plain = subprocess.run([sys.executable, path], capture_output=True, text=True)
     assert done.stderr == plain.stderr
-    done, _ = execute(write("broken.py", "def f(:\n"))
-    assert "nicarbon" not in done.stderr
-    assert "SyntaxError" in done.stderr
 
 
 SCRIPT = """
