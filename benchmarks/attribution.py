@@ -157,6 +157,7 @@ def coverage(n_draws: int, pool: multiprocessing.pool.Pool) -> None:
         ("anything", "ranges were set on others of it", n_draws),
         ("recorded", "ranges were judged by others of it", n_draws),
         ("beside_strangers", "nothing was set on it", n_draws),
+        ("at_limit", "nothing was set on it", n_draws),
         ("recorded", "watts taught by 5 other runs", n_draws // 5),
     ):
         draw = partial(held_taught if "taught" in what else held, family)

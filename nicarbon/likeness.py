@@ -7,7 +7,7 @@ Nothing here knows who ran, nor divides anything; see `nicarbon.unlike` for what
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import sqrt
+from math import exp, sqrt
 from typing import TypeAlias
 
 import msgspec
@@ -18,26 +18,33 @@ Floats: TypeAlias = NDArray[np.float64]
 
 # What is known before a run says anything; set on simulated servers and hosts of any kind
 # (benchmarks/attribution.py) so that ranges hold two truths in three, and then tested on others.
-# As parts of the watts that a busy CPU adds: between kinds, half-normal; between executions of
-# one kind, at least; and how far power is from a straight line in the number of busy CPUs.
-_KINDS, _OWN, _CURVED = 0.45, 0.1, 0.4
+# As parts of the watts that a busy CPU adds: between kinds, half-normal; and how far power is
+# from a straight line in the number of busy CPUs.
+_KINDS, _CURVED = 0.45, 0.4
 # What is no node was drawn from no pipeline: that nodes are alike says nothing of it.
 _STRANGE = 0.4
-# Kinds that a host's power does not tell apart may still differ by so much: the model below is not
-# the host, and firmware that keeps power at a limit hides who draws it.
-_UNSEEN = 0.1
+# Kinds may differ by so much more where firmware keeps power at a limit: it hides who draws it. A
+# limit is believed in where it makes the host's power so much likelier, in logarithms.
+_HIDDEN, _LIMIT = 0.25, 10.0
+# How far power as a whole may be from what is taken for the mean mix: anything. Without it, power
+# that hardly changes would say that programs draw little.
+_LEVEL = 1.0
 # How far curved power keeps its direction, in logarithms of the number of busy CPUs.
 _REACH = 1.0
 # How long an execution's phases last, in parts of its life.
 _PHASE = 0.25
+# Of the variance of its phases, what is left of the mean of all of them: that of exp(-|t - s| /
+# _PHASE) over all t and s from 0 to 1.
+_PHASES_LEFT = 2 * _PHASE * (1 - _PHASE * (1 - exp(-1 / _PHASE)))
 # Of a host's power: what neither counters nor the model below explain.
-_NOISE = 0.006
+_NOISE = 0.007
 # The part of the power that busy CPUs add: at full load 4/5, as idle servers draw a fifth
 # (SPECpower_ssj2008, Skylake to Granite Rapids 0.13 to 0.25); log-odds spread by 1.5.
 _IDLE, _IDLE_SPREAD = 0.25, 1.5
 _KINDS_TRIED = np.array([0.03, 0.08, 0.15, 0.22, 0.3, 0.4, 0.55, 0.8])
 _ADDED_TRIED = np.array([0.05, 0.15, 0.3, 0.45, 0.6, 0.75, 0.88, 0.97])
-_PHASES_TRIED = np.array([0.0, 0.15])
+# Between executions of one kind, and between the phases of one.
+_OWN_TRIED, _PHASES_TRIED = np.array([(0.05, 0.0), (0.15, 0.0), (0.1, 0.15), (0.1, 0.3)]).T
 
 # Power is compared between so many stretches of time at most.
 STRETCHES = 120
@@ -76,6 +83,7 @@ def estimate(
     pieces: Sequence[tuple[slice, Floats]],
     n_cpus: int,
     measured: bool,
+    standing_j: Floats | None = None,
 ) -> Scales:
     """Estimate how unlike programs are.
 
@@ -84,6 +92,8 @@ def estimate(
     number of busy CPUs: all normal. Each triple of an idle power, a difference between kinds and
     one between phases is weighed by how likely it makes the host's power (a Gaussian process
     with marginalised scales: Rasmussen and Williams 2006, ch. 5), and by what is known before.
+    Where power stood still, it is weighed against that a limit on power kept it there, whatever
+    ran: then the rest of the power alone tells.
 
     Parameters
     ----------
@@ -97,6 +107,8 @@ def estimate(
         The host's CPUs.
     measured : bool
         Whether a counter says what the host used.
+    standing_j : ndarray, optional
+        The part of the energy that is of counters whose power stood still (`nicarbon.limits`).
     """
     n = len(seconds)
     few = np.arange(n) * min(n, STRETCHES) // n
@@ -109,27 +121,29 @@ def estimate(
     own, phases = _of_executions(few, length_s, pieces)
     apart = np.log(busy)[:, None] - np.log(busy)
     curved = np.exp(-(apart**2) / (2 * _REACH**2)) * np.outer(busy, busy)
-    # Axes: idle powers, differences between kinds, between phases; then stretches.
+    # Axes: idle powers, differences between kinds, between executions; then stretches.
     added, kind = _ADDED_TRIED[:, None, None], _KINDS_TRIED[:, None]
     slope = added / mean_busy
-    differ = _OWN**2 + _PHASES_TRIED**2
     of_a_cpu = (
         _square(kind, kinds[1:].T @ kinds[1:])
         + _square(_PHASES_TRIED, phases)
-        + _square(np.sqrt(differ), own)
+        + _square(_OWN_TRIED, own)
         + _square(np.array(_STRANGE), np.outer(others, others))
         + _square(np.array(_CURVED), curved)
     )
-    noise = _NOISE**2 * np.eye(len(power))
-    covariance = slope[..., None, None] ** 2 * of_a_cpu + noise
-    factor = np.linalg.cholesky(covariance).astype(np.float64)
+    covariance = slope[..., None, None] ** 2 * of_a_cpu + _LEVEL**2
     left = power / mean_w - (1 - added[..., None]) - slope[..., None] * busy
-    whitened = _whitened(factor, np.broadcast_to(left, factor.shape[:-1]))
-    fit = -0.5 * (whitened**2).sum(axis=-1)
-    fit -= np.log(np.diagonal(factor, axis1=-2, axis2=-1)).sum(axis=-1)
+    fit = _fit(covariance, left)
+    hidden = np.zeros(1)
+    if measured and standing_j is not None and standing_j.any():
+        free = 1 - sums(few, standing_j) / sums(few, energy_j)
+        limited = _fit(covariance * np.outer(free, free), left * free) - _LIMIT
+        fit = np.stack([fit, limited])
+        part = float(standing_j.sum() / energy_j.sum())
+        hidden = np.array([0.0, part * _HIDDEN**2])[:, None, None, None]
     if not measured:
         # The model's power does not depend on what runs: only its idle power can be learned.
-        fit = np.broadcast_to(fit[:, :1, :1], fit.shape)
+        fit = np.broadcast_to(fit[..., :1, :1], fit.shape)
     odds = np.log(added / (1 - added)) - np.log(mean_busy / max(n_cpus, 1) / _IDLE)
     fit = fit - 0.5 * (odds / _IDLE_SPREAD) ** 2 - 0.5 * (kind / _KINDS) ** 2
     weight = np.exp(fit - fit.max())
@@ -139,11 +153,21 @@ def estimate(
         return mean_w * sqrt((weight * variance).sum())
 
     return Scales(
-        kind_w=watts(slope**2 * (kind**2 + _UNSEEN**2)),
-        own_w=watts(slope**2 * differ),
+        kind_w=watts(slope**2 * (kind**2 + hidden)),
+        own_w=watts(slope**2 * (_OWN_TRIED**2 + _PHASES_LEFT * _PHASES_TRIED**2)),
         others_w=watts((slope * _STRANGE) ** 2),
         idle_w=watts((1 - added) ** 2),
     )
+
+
+def _fit(covariance: Floats, left: Floats) -> Floats:
+    """Return how likely each covariance makes what is left of power, in logarithms."""
+    noise = _NOISE**2 * np.eye(covariance.shape[-1])
+    factor = np.linalg.cholesky(covariance + noise).astype(np.float64)
+    whitened = _whitened(factor, np.broadcast_to(left, factor.shape[:-1]))
+    fit: Floats = -0.5 * (whitened**2).sum(axis=-1)
+    fit -= np.log(np.diagonal(factor, axis1=-2, axis2=-1)).sum(axis=-1)
+    return fit
 
 
 def _of_executions(

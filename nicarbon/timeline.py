@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nicarbon.intervals import Interval, union
+from nicarbon.limits import standing_j
 from nicarbon.records import Domain, Model, Sample, SampleFile, Sensor
 from nicarbon.units import NS_PER_S
 
@@ -68,6 +69,9 @@ class Timeline(msgspec.Struct, frozen=True):
         The energy once more, straight from the first and last raw readings.
     n_domains : int
         How many domains are summed here.
+    standing_j : ndarray or None
+        The part of the energy that is of counters whose power stood still just then, see
+        `nicarbon.limits`; None where nothing is known of it.
     """
 
     t_ns: NDArray[np.int64]
@@ -78,6 +82,7 @@ class Timeline(msgspec.Struct, frozen=True):
     busy_cpu_s: NDArray[np.float64]
     recount_j: float
     n_domains: int
+    standing_j: NDArray[np.float64] | None = None
 
     def covered_intervals(self) -> list[Interval]:
         """Return the covered intervals, joined where they meet."""
@@ -326,12 +331,16 @@ def _timeline(
     seconds = np.diff(t_ns) / NS_PER_S
     busy_s = np.diff(busy)
     energy = np.zeros((3, len(steps)))
+    apart_s = np.add.reduceat(seconds, kept[:-1])
+    standing = np.zeros(len(kept) - 1)
     for sensor, domain, of_domain in group:
         if domain.model is not None:
             for which, row in ((1, 0), (0, 1), (2, 2)):
                 energy[row] += _modelled_j(domain.model, which, seconds, busy_s)
         else:
-            energy[0] += np.array([float(i.units or 0) for i in of_domain]) * domain.unit_j
+            of_domain_j = np.array([float(i.units or 0) for i in of_domain]) * domain.unit_j
+            energy[0] += of_domain_j
+            standing += standing_j(np.add.reduceat(of_domain_j, kept[:-1]), apart_s)
             low = [float((i.units if i.low is None else i.low) or 0) for i in of_domain]
             high = [float((i.units if i.high is None else i.high) or 0) for i in of_domain]
             energy[1] += np.array(low) * domain.unit_j * (1 - sensor.relative_error)
@@ -347,6 +356,7 @@ def _timeline(
         busy_cpu_s=np.diff(busy[kept]),
         recount_j=sum(_recount_j(readings, domain, i) for _, domain, i in group),
         n_domains=len(group),
+        standing_j=standing,
     )
 
 

@@ -126,7 +126,8 @@ def doubts(
     cpu_s[row[_OTHERS]] += np.maximum(total_s - cpu_s.sum(axis=0), 0.0)
     energy_j, seconds = blocks.sum(line.energy_j), blocks.sum(np.diff(line.t_ns) / NS_PER_S)
     of_all = list(pieces.values())
-    scales = estimate(energy_j, seconds, cpu_s, of_all, n_cpus, kinds.measured)
+    standing = None if line.standing_j is None else blocks.sum(line.standing_j)
+    scales = estimate(energy_j, seconds, cpu_s, of_all, n_cpus, kinds.measured, standing)
     # Strangers are as unknown as before: what they run elsewhere, or next time, is anything.
     watts = kinds.watts
     left = [

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from nicarbon.testing.host import SimulatedHost
@@ -254,6 +255,35 @@ def beside_strangers(chance: random.Random, n_at_once: int | None = None) -> Mix
         strangers=tuple(strangers)[: chance.choice((1, 2, 3))],
         restless_s=chance.choice((0.0, 2.0, 10.0)),
     )
+
+
+def at_limit(chance: random.Random, n_at_once: int | None = None) -> Mix:
+    """Draw programs and a host whose firmware keeps its power at a limit, at most of its loads."""
+    tools = tuple(
+        Tool(
+            f"job{i}",
+            chance.uniform(2.5, 4.0) * chance.choice((1.0, 1.3, 1.7)),
+            chance.choice((0.0, 0.3, 1.5)),
+            chance.choice(((1,), (1, 2), (4,))),
+            chance.choice((2.0, 8.0, 25.0)),
+            phases=_STEPS if chance.random() < 0.3 else (),
+        )
+        for i in range(chance.randint(2, 8))
+    )
+    n_sockets, cpus = chance.choice((1, 2)), chance.choice((6, 14, 28))
+    host = {
+        "n_sockets": n_sockets,
+        "cpus_per_socket": cpus,
+        "idle_w": cpus * chance.uniform(0.2, 0.6),
+        "dram_idle_w": chance.uniform(1.0, 4.0),
+        "boost": chance.uniform(0.1, 0.6),
+        "max_power_w": cpus * 15.0,
+    }
+    mix = _mix(chance, tools, host, n_at_once, (0.03, 0.15))
+    busy = min(mix.n_at_once * fmean(tool.threads[-1] for tool in tools) / n_sockets, cpus)
+    full_w = max(busy, 1.0) * fmean(tool.watts for tool in tools)
+    limit_w = mix.host["idle_w"] + full_w * chance.uniform(0.5, 1.1)
+    return replace(mix, host={**mix.host, "limit_w": limit_w})
 
 
 def _any_tool(chance: random.Random, name: str, kind: str) -> Tool:

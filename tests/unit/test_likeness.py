@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 
 from nicarbon.likeness import _whitened, estimate, sums
+from nicarbon.limits import standing_j
 
 N_CPUS = 16
 
 
-def made(kind_w=(), own_w=0.0, phase_w=0.0, idle_w=20.0, measured=True, seed=0):
+def made(kind_w=(), own_w=0.0, phase_w=0.0, idle_w=20.0, measured=True, limit_w=None, seed=0):
     """Scales of a host on which executions of several kinds take turns, two at a time.
 
     `kind_w` are watts of a busy CPU of each kind, `own_w` and `phase_w` how much executions of one
-    kind, and quarters of one execution, differ.
+    kind, and quarters of one execution, differ; `limit_w` is the most that the host draws.
     """
     rng = np.random.default_rng(seed)
     n = 120
@@ -33,8 +34,11 @@ def made(kind_w=(), own_w=0.0, phase_w=0.0, idle_w=20.0, measured=True, seed=0):
             by_kind[kind + 1, where] += cpus
             power[where] += cpus * watts
             pieces.append((where, np.full(12, float(cpus))))
-    power = power * (1 + 0.002 * rng.standard_normal(n))
-    return estimate(power, np.ones(n), by_kind, pieces, N_CPUS, measured)
+    if limit_w is not None:
+        power = np.minimum(power, limit_w)
+    power = power * (1 + 0.001 * rng.standard_normal(n))
+    standing = standing_j(power, np.ones(n))
+    return estimate(power, np.ones(n), by_kind, pieces, N_CPUS, measured, standing)
 
 
 def mean(name, **host):
@@ -72,6 +76,18 @@ def test_a_model_teaches_nothing_about_programs():
 
 def test_strangers_are_unknown_in_proportion_to_what_a_cpu_adds():
     assert mean("others_w", kind_w=(10.0,) * 4) > 1.6 * mean("others_w", kind_w=(5.0,) * 4)
+
+
+def test_power_at_its_limit_does_not_say_that_kinds_are_alike():
+    alike = mean("kind_w", kind_w=(5.0,) * 6)
+    limited = mean("kind_w", kind_w=(2.0, 8.0, 3.0, 7.0, 5.0, 5.0), limit_w=30.0)
+    assert limited > 3 * alike
+
+
+def test_power_that_stands_still_now_and_then_is_no_limit():
+    # As many CPUs are busy again and again: the same power, and yet it follows what runs.
+    free = mean("kind_w", kind_w=(5.0,) * 6)
+    assert free < 0.5 * mean("others_w", kind_w=(5.0,) * 6)
 
 
 def test_sums_of_groups():
