@@ -193,12 +193,12 @@ def _steps(
         else:
             if _is_jitter(readings[before], reading, domain):
                 continue
+            # One garbage reading is a missing one, where the next agrees with the last.
+            if after is not None and _is_leap(
+                readings[before].sample, reading.sample, readings[after].sample, domain
+            ):
+                continue
             units = _difference(readings[before].sample, reading.sample, domain)
-            if units is None and after is not None:
-                # One garbage reading is a missing one, where the next agrees with the last.
-                next_one = readings[after].sample
-                if _is_leap(readings[before].sample, reading.sample, next_one, domain):
-                    continue
         if not inside:
             units = None
         low, high = _bounds(readings[before].sample, reading.sample, domain, units)
@@ -223,13 +223,18 @@ def _is_jitter(before: Reading, now: Reading, domain: Domain) -> bool:
 
 
 def _is_leap(before: Sample, now: Sample, after: Sample, domain: Domain) -> bool:
-    """Tell a reading that sticks out of its neighbours, which agree, from a counter set back."""
+    """Tell a reading that sticks out of its neighbours, which agree, from a counter set back.
+
+    By way of it the counter would have gone back, or once more round than there is time for.
+    """
+    direct = _difference(before, after, domain)
+    if direct is None:
+        return False
     past, present, later = (s.readings[domain.name] or 0 for s in (before, now, after))
-    return (
-        not past <= present <= later
-        and past <= later
-        and (_difference(before, after, domain) is not None)
-    )
+    if past <= later:
+        return not past <= present <= later
+    there, back = _difference(before, now, domain), _difference(now, after, domain)
+    return there is not None and back is not None and there + back > direct
 
 
 def _longest_gap_s(domain: Domain) -> float | None:

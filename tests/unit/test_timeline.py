@@ -156,3 +156,25 @@ def test_a_leap_that_stays_is_no_energy_and_the_rest_counts():
     [line, *_] = lines(file([(t, t, units, None) for t, units in enumerate(shown)]))
     assert line.covered.tolist() == [True, False, True]
     assert line.recount_j == 100.0
+
+
+def test_a_reading_that_a_load_could_make_is_a_missing_one_where_the_next_is_below_it():
+    shown = [200, 250, 400, 350, 400]
+    [line, *_] = lines(file([(t, t, units, None) for t, units in enumerate(shown)]))
+    assert line.covered.all()
+    assert line.energy_j.tolist() == [50.0, 100.0, 50.0]
+    assert line.recount_j == 200.0
+
+
+def test_a_zero_is_no_wrap_where_the_next_reading_goes_on():
+    """In 4 s it might have wrapped, and in the next 4 s once more, but not twice in 8 s."""
+    shown = [600, 700, 0, 800, 900]
+    [line, *_] = lines(file([(4 * t, t, units, None) for t, units in enumerate(shown)]))
+    assert line.covered.all()
+    assert line.energy_j.tolist() == [100.0, 100.0, 100.0]
+
+
+def test_a_counter_that_wraps_is_believed():
+    shown = [850, 950, 50, 150, 250]
+    [line, *_] = lines(file([(t, t, units, None) for t, units in enumerate(shown)]))
+    assert line.energy_j.tolist() == [100.0] * 4
