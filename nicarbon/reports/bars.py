@@ -33,6 +33,7 @@ N_NOTES = 4
 # The parts of a host's energy, for people who don't know nicarbon's words.
 PARTS = {
     "nodes": "nodes",
+    "gpu": "nodes' GPUs",
     "engine": "workflow engine",
     "meter": "nicarbon",
     "other": "other processes",
@@ -41,7 +42,10 @@ PARTS = {
 
 
 class Bar(msgspec.Struct, frozen=True):
-    """One bar: energies in joules, and the cells beside it under `Bars.headers`."""
+    """One bar: energies in joules, and the cells beside it under `Bars.headers`.
+
+    `gpu_j` is the part of the energy that is GPUs'.
+    """
 
     label: str
     energy_j: float | None
@@ -49,6 +53,7 @@ class Bar(msgspec.Struct, frozen=True):
     high_j: float | None
     method: str | None
     cells: tuple[str, ...]
+    gpu_j: float = 0.0
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -135,7 +140,7 @@ def bars_of(summary: Summary, scale: str = "auto") -> Bars:
         unit=unit,
         is_log=scale == "log" or (scale == "auto" and needs_log(rows)),
         host=_whole(known),
-        parts=_parts(known),
+        parts=_parts(known, summary.total.gpu_j or 0.0),
         lines=tuple(clean(line) for line in _lines(summary)),
     )
 
@@ -155,6 +160,7 @@ def folded(rows: Sequence[Row], by: str) -> tuple[Row, ...]:
         energy_j=_sum(row.energy_j for row in small),
         energy_low_j=_sum(row.energy_low_j for row in small),
         energy_high_j=_sum(row.energy_high_j for row in small),
+        gpu_j=_sum(row.gpu_j for row in small),
         carbon_g=_sum(row.carbon_g for row in small),
         carbon_low_g=_sum(row.carbon_low_g for row in small),
         carbon_high_g=_sum(row.carbon_high_g for row in small),
@@ -202,6 +208,7 @@ def _bar(row: Row, total: Row, priced: bool) -> Bar:
         row.energy_high_j,
         row.method,
         cells,
+        row.gpu_j or 0.0,
     )
 
 
@@ -230,11 +237,16 @@ def _whole(hosts: Sequence[HostEnergy]) -> str:
     return f"{name}, {method}: {energy} ({between})"
 
 
-def _parts(hosts: Sequence[HostEnergy]) -> tuple[Part, ...]:
+def _parts(hosts: Sequence[HostEnergy], gpu_j: float) -> tuple[Part, ...]:
+    """Return where the hosts' energy went; `gpu_j` is the part of the nodes' that is GPUs'."""
     whole_j = fsum(host.energy_j for host in hosts)
     parts = []
     for key, name in PARTS.items():
-        energy_j = fsum(dict(sum_parts(host))[key] for host in hosts)
+        energy_j = gpu_j
+        if key != "gpu":
+            energy_j = fsum(dict(sum_parts(host))[key] for host in hosts)
+        if key == "nodes" and gpu_j > 0:
+            name, energy_j = "nodes' processors", energy_j - gpu_j
         if energy_j > 0:
             energy = format_energy_of(energy_j, weakest_of(account_methods(hosts)))
             text = f"{name} {energy}, {format_share(energy_j, whole_j)}"
@@ -260,6 +272,8 @@ def _lines(summary: Summary) -> Iterable[str]:
         f"{mark}Whiskers show the range: the sensor's, joined with that of dividing a shared host "
         "among unlike programs by CPU time (one standard deviation)."
     )
+    if summary.total.gpu_j:
+        yield "The hatched part of a bar is GPUs'; points on a logarithmic axis show none."
     if summary.price is not None:
         mass = _mass(summary.total)
         yield f"All nodes: {mass} CO₂e at {summary.price}; {summary.price.range_note}."

@@ -51,10 +51,13 @@ _ENTRY = 6.0
 _PLOT_SHARE, _LABEL_SHARE = 0.26, 0.36
 
 # Dark blue of Okabe and Ito's palette (2008, "Color Universal Design"), and a tint of it for what
-# is not measured; both apart from each other and from white in grey.
+# is not measured; both apart from each other and from white in grey. Their orange, hatched, is for
+# GPUs.
 _BLUE, _TINT, _INK, _GREY, _GRID = "#0072b2", "#9ecae1", "#000000", "#555555", "#dddddd"
-# Fill and hatch of what is not the nodes'.
+_GPU = ("#e69f00", "xxxxx")
+# Fill and hatch of what is not the nodes', or not processors'.
 _PARTS = {
+    "gpu": _GPU,
     "engine": ("#ffffff", "/////"),
     "meter": (_INK, ""),
     "other": ("#e6e6e6", "\\\\\\\\\\"),
@@ -360,6 +363,12 @@ def _draw_bar(axes: Axes, bar: Bar, y: float, bars: Bars) -> None:
         low = max(low, 1e-300)
     else:
         axes.barh(y, energy, height=_BAR, fc=fill, ec=_INK, lw=0.4, zorder=2)
+        if bar.gpu_j > 0:
+            gpu, (fill, hatch) = bar.gpu_j / bars.scale_j, _GPU
+            left = energy - gpu
+            axes.barh(
+                y, gpu, left=left, height=_BAR, fc=fill, hatch=hatch, ec=_INK, lw=0.4, zorder=2
+            )
     axes.errorbar(
         energy,
         y,

@@ -41,6 +41,29 @@ def test_bars_and_rest_are_what_the_sensor_counted(run_folders):
     assert "~" not in text
 
 
+def test_gpus_are_a_part_of_the_nodes(run_folders):
+    spans = [
+        run_folders.span("wf.strip", 0, 1, 20.0, gpu_j=5.0),
+        run_folders.span("wf.fast", 1, 2, 40.0, gpu_j=25.0),
+    ]
+    bars = bars_of(run_folders.run(spans).summary())
+    assert [bar.gpu_j for bar in bars.bars] == [25.0, 5.0]
+    texts = {part.key: part.text for part in bars.parts}
+    assert (texts["nodes"], texts["gpu"]) == (
+        "nodes' processors 30 J, 30.0 %",
+        "nodes' GPUs 30 J, 30.0 %",
+    )
+    assert sum(part.share for part in bars.parts) == pytest.approx(1.0)
+    assert any(line.startswith("The hatched part of a bar is GPUs'") for line in bars.lines)
+
+
+def test_the_rest_has_the_gpus_of_all_in_it(run_folders):
+    spans = [run_folders.span(f"wf.n{i:02}", i, i + 1, 10.0, gpu_j=1.0) for i in range(N_BARS + 2)]
+    host = run_folders.host(nodes_j=10.0 * len(spans))
+    bars = bars_of(run_folders.run(spans, [host]).summary("node"))
+    assert bars.bars[-1].gpu_j == 3.0
+
+
 def test_models_are_marked(run_folders):
     span = run_folders.span("wf.strip", method="modelled")
     bars = bars_of(run_folders.run([span], [run_folders.host(sensors=(VIRTUAL,))]).summary())

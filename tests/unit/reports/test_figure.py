@@ -149,6 +149,21 @@ def test_bars_are_as_long_as_their_energy(run_folders, method, fill):
     assert long == pytest.approx(3 * short, rel=1e-4)
 
 
+def test_what_gpus_used_of_a_bar_has_its_own_fill(run_folders):
+    spans = [
+        run_folders.span("wf.segment", 0, 1, 60.0, gpu_j=45.0),
+        run_folders.span("wf.fast", 1, 2, 20.0, gpu_j=0.0),
+    ]
+    bars = bars_of(run_folders.run(spans).summary("node"))
+    svg = draw([bars], "svg", 180.0)
+    # Hatched fills are patterns: their rectangle is the one within the bar that has no plain fill.
+    whole, short = bar_lengths(svg, "#0072b2")
+    [gpu] = bar_lengths(svg, "url")
+    assert whole == pytest.approx(3 * short, rel=1e-4)
+    assert gpu == pytest.approx(0.75 * whole, rel=1e-4)
+    assert any("nodes' GPUs 45 J" in text for text in texts(svg))
+
+
 def test_a_logarithmic_axis_has_points_as_it_has_no_zero(run_folders):
     (page,) = pages(run_folders, scale="log")
     svg = draw([page], "svg", 180.0)
