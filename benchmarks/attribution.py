@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import machine
 
@@ -37,6 +38,9 @@ from nicarbon.testing.programs import Truth
 from nicarbon.watts import Watts
 
 AT_ONCE = (1, 4, 16, 64)
+# Nodes at once; what is held of nodes, of kinds; what sharing adds; whether the run is held; what
+# is held of nodes below a second.
+Held: TypeAlias = "tuple[int, float, float, float, bool, float | None]"
 N_POOLED = 10
 
 
@@ -116,7 +120,7 @@ def errors(n_repeats: int, pool: multiprocessing.pool.Pool) -> None:
             print("  ".join(row), flush=True)
 
 
-def held_taught(family: str, seed: int) -> tuple[int, float, float, float, bool] | None:
+def held_taught(family: str, seed: int) -> Held | None:
     """Draw a host and a mix, and run it six times; as `held`, of the last by the others' watts."""
     chance = random.Random(seed)
     mix = getattr(mixes, family)(chance)
@@ -125,7 +129,7 @@ def held_taught(family: str, seed: int) -> tuple[int, float, float, float, bool]
     return _held(mix, truth, facts, taught(facts for _, facts in runs))
 
 
-def held(family: str, seed: int) -> tuple[int, float, float, float, bool] | None:
+def held(family: str, seed: int) -> Held | None:
     """Draw a host and a mix; return how many of its ranges hold the truth."""
     mix = getattr(mixes, family)(random.Random(seed))
     return _held(mix, *carried_out(mix))
@@ -136,17 +140,19 @@ def _held(
     truth: Mapping[str, Truth],
     facts: RunFacts,
     watts: Mapping[str, Watts] | None = None,
-) -> tuple[int, float, float, float, bool] | None:
+) -> Held | None:
     spans = [s for s in attribute(facts, watts).spans if s.energy_j]
     if not spans:
         return None
     doubts = [unlike.sigma([s.doubt]) / (s.energy_j or 1.0) for s in spans]
+    short = [holds([s], truth) for s in spans if s.end_s - s.start_s < 1.0]
     return (
         mix.n_at_once,
         statistics.fmean(holds([span], truth) for span in spans),
         statistics.fmean(holds(group, truth) for group in kinds_of(spans)),
         statistics.median(doubts),
         holds(spans, truth),
+        statistics.fmean(short) if short else None,
     )
 
 
@@ -156,7 +162,7 @@ def coverage(n_draws: int, pool: multiprocessing.pool.Pool) -> None:
         ("servers", "ranges were set on others of it", n_draws),
         ("anything", "ranges were set on others of it", n_draws),
         ("recorded", "ranges were judged by others of it", n_draws),
-        ("beside_strangers", "nothing was set on it", n_draws),
+        ("beside_strangers", "ranges were judged by others of it", n_draws),
         ("at_limit", "nothing was set on it", n_draws),
         ("recorded", "watts taught by 5 other runs", n_draws // 5),
     ):
@@ -166,12 +172,16 @@ def coverage(n_draws: int, pool: multiprocessing.pool.Pool) -> None:
         print(
             f"\n{family.replace('_', ' ')} ({what}), {len(rows)} draws: ranges that hold the truth"
         )
-        print("  at once    nodes   sums of a tool   all nodes   of one node, sharing adds")
+        print("  at once    nodes   sums of a tool   all nodes   below 1 s   sharing adds to one")
         for name, some in _by_number(rows):
             parts = [statistics.fmean(row[i] for row in some) for i in (1, 2, 4)]
             adds = statistics.median(row[3] for row in some)
             nodes, tools, whole = (f"{part:.1%}" for part in parts)
-            print(f"  {name:8}{nodes:>8}{tools:>12}{whole:>16}{adds:>18.0%}", flush=True)
+            short = [row[5] for row in some if row[5] is not None]
+            below = f"{statistics.fmean(short):.1%}" if short else "-"
+            print(
+                f"  {name:8}{nodes:>8}{tools:>12}{whole:>16}{below:>12}{adds:>14.0%}", flush=True
+            )
 
 
 def _by_number(rows: list[tuple]) -> Iterator[tuple[str, list[tuple]]]:
