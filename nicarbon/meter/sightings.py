@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from nicarbon.meter.exact import ExactPrograms
 
 # 600 looks in a node's first minute tell its programs apart to about 3 %; at one a second an hour
-# has 3,600. Programs that live but shortly need more than those that are counted by their clocks.
+# has 3,600. Between, looks get rarer as the node gets older: at one a second at once those of the
+# second minute would stand for ten times as much as those of the first. Programs that live but
+# shortly need more than those that are counted by their clocks.
 _SHORT_LIVED_S = 0.05
 _OFTEN_S = 0.1
 _SELDOM_S = 1.0
@@ -186,9 +188,9 @@ class Sightings:
         # Where nodes have run lately others may soon begin: they are not to be missed.
         began_ns = [tree.began_ns for tree in trees]
         self._busy_ns = max([self._busy_ns, *began_ns])
-        often = now_ns - self._busy_ns < _FIRST_S * _NS_PER_S
-        short_s = _SHORT_LIVED_S if self._met else _OFTEN_S
-        return max((short_s if often else _SELDOM_S) * _jitter(), cost_s / _AFFORDABLE)
+        age_s = (now_ns - self._busy_ns) / _NS_PER_S
+        short_s = _SHORT_LIVED_S if self._met and age_s < _FIRST_S else _pause_s(age_s)
+        return max(short_s * _jitter(), cost_s / _AFFORDABLE)
 
     def take(self) -> dict[str, Any]:
         """Return what was found since the last call, as ``sightings`` of a sample record."""
@@ -236,9 +238,10 @@ class Sightings:
         self._sums.setdefault(tree.span, _Sum()).add(look, sides)
         if self._markers is not None:
             self._markers.look(tree.span, tree.began_ns, processes)
-        young = now_ns - tree.began_ns < _FIRST_S * _NS_PER_S
+        age_s = (now_ns - tree.began_ns) / _NS_PER_S
+        pause_s = _pause_s(age_s) * _jitter() if age_s >= _FIRST_S else 0.0
         here.t_ns = now_ns
-        here.due_ns = now_ns if young else now_ns + round(_SELDOM_S * _jitter() * _NS_PER_S)
+        here.due_ns = now_ns + round(pause_s * _NS_PER_S)
         self._last[tree.pid] = here
 
     def _add_side(self, sides: dict[str, float], key: Key, cpu_s: float) -> None:
@@ -341,6 +344,11 @@ def _on_cpu(path: str) -> float:
     except (IndexError, ValueError):
         return 1.0
     return run_ns / (run_ns + wait_ns) if run_ns + wait_ns > 0 else 0.0
+
+
+def _pause_s(age_s: float) -> float:
+    """Return the mean seconds between two looks at a node of an age."""
+    return min(max(_OFTEN_S * age_s / _FIRST_S, _OFTEN_S), _SELDOM_S)
 
 
 def _jitter() -> float:

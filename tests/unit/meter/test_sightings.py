@@ -121,16 +121,29 @@ def test_trees_of_other_workers_are_left_out(host, looks):
     assert looks.sightings.take() == {}
 
 
-def test_after_its_first_minute_a_node_is_looked_at_less_often(host, looks):
+@pytest.mark.parametrize(("age_s", "pause_s"), [(300, 0.5), (600, 1.0), (86400, 1.0)])
+def test_an_older_node_is_looked_at_less_often(host, looks, age_s, pause_s):
     tool(host, own=100)
     times_ns = []
-    looks.after(60.0)
+    looks.after(age_s)
     for i in range(100):
         tool(host, own=101 + i)
         looks.after(0.1)
         if looks.sightings.take():
             times_ns.append(looks.clock.now_ns)
-    assert 10 / 1.7 - 1 <= len(times_ns) <= 10 / 0.5 + 1
+    assert 10 / (1.5 * pause_s + 0.2) - 1 <= len(times_ns) <= 10 / (0.5 * pause_s) + 1
+
+
+def test_no_look_stands_for_much_more_than_others_soon_after_the_first_minute(looks, clock):
+    # The looks that would do as well if each stood for as long as any other: of those that were
+    # taken, more than half are worth one of these, however long the node runs.
+    for lasts_s in (150, 600, 3600):
+        clock.now_ns, pauses_s = looks.began_ns, []
+        while clock.now_ns < looks.began_ns + lasts_s * SECOND:
+            pauses_s.append(looks.sightings.wait_s([looks.tree()], 0.0))
+            clock.now_ns += round(pauses_s[-1] * SECOND)
+        worth = sum(pauses_s) ** 2 / sum(s**2 for s in pauses_s)
+        assert worth > 0.5 * len(pauses_s), lasts_s
 
 
 def test_looks_are_random_and_rarer_where_they_cost_more(looks, clock):
@@ -139,7 +152,9 @@ def test_looks_are_random_and_rarer_where_they_cost_more(looks, clock):
     assert 0.05 <= min(waits_s) < 0.07
     assert 0.13 < max(waits_s) <= 0.15
     assert looks.sightings.wait_s([tree], 0.01) > 2.0
-    clock.now_ns += 61 * SECOND
+    clock.now_ns += 120 * SECOND
+    assert 0.1 <= looks.sightings.wait_s([tree], 0.0) <= 0.3
+    clock.now_ns += 480 * SECOND
     assert 0.5 <= looks.sightings.wait_s([tree], 0.0) <= 1.5
     assert 0.05 <= looks.sightings.wait_s([looks.tree(began_ns=clock.now_ns)], 0.0) <= 0.15
 
