@@ -8,6 +8,8 @@ import sys
 
 from nicarbon.bottleneck import Bottlenecks
 from nicarbon.cli.arguments import add_format, add_run, add_stages, repeat, terminal
+from nicarbon.cli.folders import complain
+from nicarbon.cli.teaching import add_taught, taught_by
 from nicarbon.run import Run
 
 _EXAMPLES = """\
@@ -35,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
     add_format(parser, ["json"])
     add_stages(parser)
+    add_taught(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,11 +46,13 @@ def run(args: argparse.Namespace) -> int:
     Returns
     -------
     int
-        0.
+        0, or 2 if a run that teaches could not be read.
     """
-    found = Run.open(args.run).bottlenecks(args.stages)
-    sys.stdout.write(_render(found, args))
-    return 0
+    opened = Run.open(args.run)
+    opened.watts, unread = taught_by(args.taught_by)
+    sys.stdout.write(_render(opened.bottlenecks(args.stages), args))
+    sys.stdout.flush()
+    return complain(unread)
 
 
 def _render(found: Bottlenecks, args: argparse.Namespace) -> str:

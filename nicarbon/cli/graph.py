@@ -10,6 +10,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from nicarbon.cli.arguments import add_run, add_stages, repeat
+from nicarbon.cli.folders import complain
+from nicarbon.cli.teaching import add_taught, taught_by
 from nicarbon.errors import NicarbonError
 from nicarbon.files import write_whole
 from nicarbon.grouping import BY, check
@@ -60,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--by", metavar="ATTRIBUTE", help=f"fold the nodes by anything: {', '.join(BY)}"
     )
     add_stages(parser)
+    add_taught(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -68,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     Returns
     -------
     int
-        0.
+        0, or 2 if a run that teaches could not be read.
     """
     by = args.by or args.level
     check(by)
@@ -77,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
         known = ", ".join(f".{form}" for form in _FORMATS)
         raise NicarbonError(f"{args.output}: name a file that ends in one of {known}")
     opened = Run.open(args.run)
+    opened.watts, unread = taught_by(args.taught_by)
     graph = _graph(opened, by, args.stages, form in _PICTURES)
     if form in _PICTURES:
         content = _picture(opened, graph, form, by, args.stages)
@@ -88,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"wrote {args.output}: {boxes}, {arrows} {'arrow' if arrows == 1 else 'arrows'}")
     command = f"nicarbon bottleneck {shlex.quote(args.run)}{repeat(args.stages)}"
     print(f"next: {command}")
-    return 0
+    return complain(unread)
 
 
 def _graph(opened: Run, by: str, stages_file: str | None, is_picture: bool) -> FootprintGraph:

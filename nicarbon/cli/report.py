@@ -8,6 +8,8 @@ import shlex
 from pathlib import Path
 
 from nicarbon.cli.arguments import add_run, add_stages, repeat
+from nicarbon.cli.folders import complain
+from nicarbon.cli.teaching import add_taught, taught_by
 from nicarbon.files import write_whole
 from nicarbon.reports import html
 from nicarbon.run import Run
@@ -38,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"it is called {NAME}",
     )
     add_stages(parser)
+    add_taught(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,14 +49,15 @@ def run(args: argparse.Namespace) -> int:
     Returns
     -------
     int
-        0.
+        0, or 2 if a run that teaches could not be read.
     """
     path = Path(args.output if args.output is not None else args.run)
     opened = Run.open(args.run)
+    opened.watts, unread = taught_by(args.taught_by)
     if path.is_dir():
         path /= NAME
     page = html.render(opened, args.stages, repeat(args.stages))
     write_whole(path, page, "write it where you can, with -o FILE")
     print(f"wrote {path}")
     print(f"next: nicarbon bottleneck {shlex.quote(args.run)}{repeat(args.stages)}")
-    return 0
+    return complain(unread)

@@ -13,12 +13,11 @@ from nicarbon import earlier
 from nicarbon.cli import expected
 from nicarbon.cli.arguments import add_format, add_rows, add_runs, repeat, terminal
 from nicarbon.cli.folders import complain, each, expand
+from nicarbon.cli.teaching import add_taught, taught_by
 from nicarbon.grouping import check
 from nicarbon.notes import count, listed
-from nicarbon.pooled import taught
 from nicarbon.run import Run
 from nicarbon.summary import Summary
-from nicarbon.watts import Watts
 
 _EXAMPLES = """\
 examples:
@@ -60,15 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the runs that should be there, by the names of their folders: a file with one on "
         "each line, or task numbers as sbatch --array takes them",
     )
-    parser.add_argument(
-        "--taught-by",
-        metavar="RUN",
-        action="append",
-        default=[],
-        help="share measured energy not by CPU time alone, but also by what a CPU second of each "
-        "kind of node costs, as far as these runs on machines of the same type teach it together: "
-        "run folders or patterns, at least three runs",
-    )
+    add_taught(parser)
     add_format(parser)
 
 
@@ -85,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     names = [] if args.expect is None else expected.expected(args.expect)
     # What the cache saved is told of a few runs; each of many would look through all the others.
     past = args.earlier if len(expand(args.runs)[0]) <= _FEW or args.earlier else None
-    watts, unread = _taught(args.taught_by)
+    watts, unread = taught_by(args.taught_by)
 
     def summed(path: str) -> Summary:
         run = Run.open(path)
@@ -106,14 +97,6 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(_render(summaries, args))
         sys.stdout.flush()
     return complain(failed)
-
-
-def _taught(patterns: Sequence[str]) -> tuple[dict[str, Watts] | None, list[str]]:
-    """Return what runs teach, and what could not be read; None where none are given."""
-    if not patterns:
-        return None, []
-    runs, unread = each(patterns, lambda path: Run.open(path).facts)
-    return taught(runs.values()), unread
 
 
 def show(run_dir: str | os.PathLike[str], stages_file: str | None = None) -> None:

@@ -112,3 +112,25 @@ def test_the_summary_takes_runs_to_learn_from(done, capsys):
     assert after["total"]["energy_j"] == pytest.approx(before["total"]["energy_j"], rel=0.02)
     assert main([*argv, "--taught-by", "/nowhere"]) == 2
     assert "/nowhere" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["graph", "-o", "{tmp}/graph.json", "--level", "node"],
+        ["report", "-o", "{tmp}/report.html"],
+        ["bottleneck", "--format", "json"],
+    ],
+    ids=lambda argv: argv[0],
+)
+def test_other_verbs_take_runs_to_learn_from(done, tmp_path, capsys, argv):
+    paths, _ = done
+    argv = [argv[0], str(paths[-1]), *(part.format(tmp=tmp_path) for part in argv[1:])]
+    shown = []
+    for more in ([], ["--taught-by", f"{paths[0].parents[1]}/*/run"]):
+        assert main([*argv, *more]) == 0
+        written = [file.read_text("utf-8") for file in tmp_path.iterdir()]
+        shown.append((written, capsys.readouterr().out))
+    assert shown[0] != shown[1]
+    assert main([*argv, "--taught-by", "/nowhere"]) == 2
+    assert "/nowhere" in capsys.readouterr().err
