@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
+from re import _parser  # type: ignore[attr-defined]
 from typing import Any
 
 import msgspec
@@ -64,6 +65,50 @@ class Patterns:
                 if text in one.literals or any(regex.search(text) for regex in one.regexes):
                     return one.given[0]
         return None
+
+
+def required(regex: re.Pattern[str]) -> frozenset[str] | None:
+    """Return parts of which a lower-case ASCII text has one, if an expression is found in it.
+
+    None where nothing can be said.
+
+    Examples
+    --------
+    >>> sorted(required(re.compile("(^|_)(smooth|blur(red)?)(_|$)", re.IGNORECASE)))
+    ['blur', 'smooth']
+    >>> required(re.compile("[lr]h|x?")) is None
+    True
+    """
+    return (
+        _required(_parser.parse(regex.pattern, regex.flags)) if regex.pattern.isascii() else None
+    )
+
+
+def _required(parsed: Iterable[tuple[Any, Any]]) -> frozenset[str] | None:
+    """Return the same of an expression that is parsed; the one with the longest parts counts."""
+    found: list[frozenset[str]] = []
+    literal = ""
+    for operation, argument in parsed:
+        name = str(operation)
+        if name == "LITERAL":
+            literal += chr(argument).lower()
+            continue
+        found.append(frozenset({literal}))
+        literal = ""
+        inner: frozenset[str] | None = None
+        if name == "BRANCH":
+            parts = [_required(branch) for branch in argument[1]]
+            inner = frozenset().union(*(part or {""} for part in parts))
+        elif name == "SUBPATTERN":
+            inner = _required(argument[-1])
+        elif name == "ATOMIC_GROUP":
+            inner = _required(argument)
+        elif name.endswith("_REPEAT") and argument[0] > 0:
+            inner = _required(argument[2])
+        found.append(inner or frozenset({""}))
+    found.append(frozenset({literal}))
+    best = max(found, key=lambda parts: min(map(len, parts)))
+    return None if "" in best else best
 
 
 class Rule(msgspec.Struct, frozen=True):

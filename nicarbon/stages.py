@@ -12,16 +12,19 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 from nicarbon.flow import GENERIC, UNCLASSIFIED, downstream
 from nicarbon.records import Graph, Node
-from nicarbon.rules import KEYS, Rule, RuleFile, read_rule_file
+from nicarbon.rules import KEYS, Rule, RuleFile, read_rule_file, required
 
 BUILTIN = Path(__file__).parent / "data" / "stages"
 _LONGEST = 60
+# From so many texts on, to find the expressions that can fit one is worth what it costs.
+_MANY = 100
+_GRAM = 3
 _WORD = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+[a-z]*")
 # Classes that do whatever they are given: their names tell nothing.
 _ANYTHING = frozenset(("Function", "CommandLine", "MatlabCommand", "IdentityInterface"))
@@ -64,6 +67,8 @@ class _KeyMatcher:
         self._indifferent = 0
         self._literals: dict[str, int] = defaultdict(int)
         self._regexes: list[tuple[int, re.Pattern[str]]] = []
+        self._grams: dict[str, int] = {}
+        self._unforeseen = 0
         self._masks: dict[str, int] = {}
         self._text_masks: dict[str, int] = {}
         for position, rule in enumerate(rules):
@@ -90,11 +95,38 @@ class _KeyMatcher:
         mask = self._text_masks.get(text)
         if mask is None:
             mask = self._literals.get(text, 0)
-            for bit, regex in self._regexes:
+            for bit, regex in self._possible(text):
                 if regex.search(text):
                     mask |= bit
             self._text_masks[text] = mask
+            if len(self._text_masks) == _MANY:
+                self._foresee()
         return mask
+
+    def _foresee(self) -> None:
+        """Note by the first letters of what expressions require which of them a text may fit."""
+        for position, (_, regex) in enumerate(self._regexes):
+            parts = required(regex)
+            if parts is None:
+                self._unforeseen |= 1 << position
+            for part in parts or ():
+                gram = part[:_GRAM]
+                self._grams[gram] = self._grams.get(gram, 0) | 1 << position
+
+    def _possible(self, text: str) -> Iterator[tuple[int, re.Pattern[str]]]:
+        """Yield the expressions that may be found in a text."""
+        # Beyond ASCII, letters that are no capitals of each other may be the same letter.
+        if len(self._text_masks) < _MANY or not text.isascii():
+            yield from self._regexes
+            return
+        found, grams = self._unforeseen, self._grams
+        for size in range(1, _GRAM + 1):
+            for start in range(len(text) - size + 1):
+                found |= grams.get(text[start : start + size], 0)
+        while found:
+            lowest = found & -found
+            yield self._regexes[lowest.bit_length() - 1]
+            found ^= lowest
 
 
 @lru_cache(maxsize=4096)

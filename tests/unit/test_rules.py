@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+import re
+
 import pytest
 
 from nicarbon.errors import StageRuleError
 from nicarbon.records import Graph, Node
-from nicarbon.rules import Patterns, Rule
+from nicarbon.rules import Patterns, Rule, required
 from nicarbon.stages import Matcher, StageRules
 
 FUNCTION = "nipype.interfaces.utility.wrappers.Function"
@@ -106,3 +108,23 @@ class TestUserFile:
         (tmp_path / "mine.toml").write_bytes(b"\xff\xfe")
         with pytest.raises(StageRuleError, match="not UTF-8"):
             StageRules.load(tmp_path / "mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "parts"),
+    [
+        ("^bold$", {"bold"}),
+        ("smooth|FILT|blur", {"smooth", "filt", "blur"}),
+        ("(^|_)(fmap|fieldmap)(_|$)", {"map", "ieldmap"}),
+        ("a[bc]def", {"def"}),
+        ("(warp)+|(?:topup)?fugue", {"warp", "fugue"}),
+        ("(warp)*", None),
+        ("(?!copy_).*mask", {"mask"}),
+        ("x|", None),
+        ("(?>ab|cd)", {"ab", "cd"}),
+        (r"\d+", None),
+        ("ſeg", None),
+    ],
+)
+def test_what_a_text_must_contain(pattern, parts):
+    assert required(re.compile(pattern, re.IGNORECASE)) == parts

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nicarbon.records import Graph, Node
-from nicarbon.stages import StageRules, in_words
+from nicarbon.stages import Matcher, StageRules, in_words
 
 _spec = importlib.util.spec_from_file_location(
     "stage_table", Path(__file__).with_name("stage_table.py")
@@ -232,3 +232,15 @@ class TestLabelled:
 
     def test_most_stages_are_among_the_labels(self, rules, nodes):
         assert len({row.accepted[0] for row in nodes}) >= len(rules.definitions) - 2
+
+
+def test_many_names_find_the_same_rules_as_each_alone(rules, nodes):
+    many = Matcher(rules._rules.rules)
+    # Their classes left out, names decide; a letter beyond ASCII may fit what no letter shows.
+    ends = ("", "_17", "ſ")
+    asked = [Node(f"{row.name}{end}", row.name, "") for row in nodes[::12] for end in ends]
+    found = [many.first(node) for node in asked]
+    assert len(asked) > 200
+    assert len({rule.stage for rule in found if rule}) > 10
+    for node, rule in zip(asked, found, strict=True):
+        assert Matcher(rules._rules.rules).first(node) is rule, node.name
