@@ -21,6 +21,8 @@ _NEEDED = ("JobID", "Start", "End")
 _ELAPSED = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)$")
 _SIZE = re.compile(r"(\d{1,18}(?:\.\d+)?)([KMGTP]?)[nc]?$")
 _ASK = "ask sacct for -o JobID,JobName,Elapsed,TotalCPU,Start,End,State,AllocCPUS,MaxRSS,NodeList"
+# What Slurm writes for a number of 32 or 64 bits that it has not (NO_VAL in slurm.h).
+_NO_VALUES = (float(0xFFFFFFFE), float(0xFFFFFFFFFFFFFFFE))
 # Ended by somebody else; what was requeued has a line for each attempt.
 _KILLED = ("CANCELLED", "PREEMPTED", "REQUEUED", "REVOKED")
 _FAILED = ("FAILED", "TIMEOUT", "OUT_OF_ME", "NODE_FAIL", "BOOT_FAIL", "DEADLINE")
@@ -70,7 +72,8 @@ class Sacct:
             rows.append(row)
             if row.get("NodeList", "") not in ("", "None assigned", "(null)"):
                 hosts[row["NodeList"]] = None
-            energy_j += _number(row.get("ConsumedEnergyRaw", "")) or 0.0
+            counted_j = _number(row.get("ConsumedEnergyRaw", "")) or 0.0
+            energy_j += counted_j if counted_j not in _NO_VALUES else 0.0
         steps = [_step(row, peaks.get(i) or None) for i, row in enumerate(rows)]
         problems += sentence("line", n_short, "not understood")
         problems += sentence(

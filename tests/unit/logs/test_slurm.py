@@ -85,3 +85,9 @@ def test_memory_is_the_most_of_any_step(read):
 def test_a_table_without_times_is_named_with_what_to_ask_for(read):
     with pytest.raises(LogError, match=r"no column Start and End: ask sacct for -o JobID,"):
         read("7|recon|COMPLETED", columns="JobID|JobName|State")
+
+
+@pytest.mark.parametrize("no_value", ["4294967294", "18446744073709551614", "-5", "nan", "1e400"])
+def test_what_is_no_number_of_joules_was_not_counted(read, no_value):
+    row = ROWS[0].rpartition("|")[0] + f"|{no_value}"
+    assert not any("Slurm counted" in problem for problem in read(row).problems)
