@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import ast
 import importlib.util
 from pathlib import Path
 
@@ -244,3 +245,44 @@ def test_many_names_find_the_same_rules_as_each_alone(rules, nodes):
     assert len({rule.stage for rule in found if rule}) > 10
     for node, rule in zip(asked, found, strict=True):
         assert Matcher(rules._rules.rules).first(node) is rule, node.name
+
+
+def interface_classes():
+    """Classes of nipype with inputs of their own, not imported: module and name, program."""
+    root = Path(importlib.util.find_spec("nipype").origin).parent
+    for folder in ("interfaces", "algorithms"):
+        for path in sorted((root / folder).rglob("*.py")):
+            module = ".".join(("nipype", *path.relative_to(root).with_suffix("").parts))
+            if "tests" in path.parts or path.name in ("__init__.py", "base.py"):
+                continue
+            for item in ast.parse(path.read_text(encoding="utf-8")).body:
+                if isinstance(item, ast.ClassDef):
+                    given = {
+                        target.id: line.value
+                        for line in item.body
+                        if isinstance(line, ast.Assign)
+                        for target in line.targets
+                        if isinstance(target, ast.Name)
+                    }
+                    if "input_spec" in given or "_cmd" in given:
+                        program = getattr(given.get("_cmd"), "value", "")
+                        yield f"{module}.{item.name}", program if isinstance(program, str) else ""
+
+
+# Bases, what runs anything, makers of test images, and maps of T1, which is no stage.
+NO_STAGE = {
+    *("BaseInterface", "CommandLine", "FSLXCommand", "Function", "Interface", "MatlabCommand"),
+    *("MpiCommandLine", "RCommand", "SEMLikeCommandLine", "SlicerCommandLine"),
+    *("StdOutCommandLine", "GenerateTestImage", "RandomVol", "FitQt1"),
+}
+
+
+class TestNipype:
+    def test_every_class_that_computes_has_a_rule(self, rules):
+        found = {
+            name: rules.rule_of(Node("wf.node", "wf", name, program.strip()))
+            for name, program in interface_classes()
+        }
+        lacking = {name.rpartition(".")[2] for name, rule in found.items() if rule is None}
+        assert len(found) > 600
+        assert lacking <= NO_STAGE
