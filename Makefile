@@ -8,11 +8,16 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 T1W ?=
 N_PROCS ?=
-# Files of tests that run at once; those that need a cluster have one for each.
+# Files of tests that run at once, for two processors. Those that run engines and schedulers wait
+# for them for a third of their time; those that need a cluster have one for each.
 N_TESTS ?= 2
-LONGEST = tests/integration/test_smriprep.py
-LONGEST_ON_CLUSTERS = tests/cluster/test_every_node.py
+N_ENGINE_TESTS ?= 3
+LONGEST = $(addprefix tests/integration/test_,smriprep.py nipype_invariants.py \
+	batch_engines.py structural.py)
+LONGEST_ON_CLUSTERS = $(addprefix tests/cluster/test_,every_node.py drills.py)
+files_of = $(wildcard $(1)/test_*.py $(1)/*/test_*.py)
 AT_ONCE = -n $(N_TESTS) --dist loadfile
+ENGINES_AT_ONCE = -n $(N_ENGINE_TESTS) --dist loadfile --no-loadscope-reorder --reruns 1
 # Apart: a browser's driver is a child of the process that tests, and other tests count children.
 # What needs a browser, an engine or a scheduler of its own is tried twice before it fails: these
 # have time limits that a busy machine can break; what was tried twice is printed.
@@ -70,9 +75,12 @@ test: check
 	$(BIN)/python workflows/get_demo_image.py
 	$(BIN)/pytest $(AT_ONCE) $(filter-out $(APART),$(wildcard tests/*/))
 	$(BIN)/pytest $(AT_ONCE) --reruns 1 tests/browser/
-	@# The longest first: the other files take as long together, and it alone would come last.
-	$(BIN)/pytest $(AT_ONCE) --no-loadscope-reorder --reruns 1 $(LONGEST) tests/integration/
-	$(BIN)/pytest $(AT_ONCE) --no-loadscope-reorder --reruns 1 $(LONGEST_ON_CLUSTERS) tests/cluster/
+	@# The longest first: one that came last would run alone. Each file by its name: beside its
+	@# folder's, pytest drops it.
+	$(BIN)/pytest $(ENGINES_AT_ONCE) $(LONGEST) \
+		$(filter-out $(LONGEST),$(call files_of,tests/integration))
+	$(BIN)/pytest $(ENGINES_AT_ONCE) $(LONGEST_ON_CLUSTERS) \
+		$(filter-out $(LONGEST_ON_CLUSTERS),$(call files_of,tests/cluster))
 
 # -E: what is taken from the program, such as --help, is no file that Sphinx sees change.
 docs: $(VENV)/.docs-installed

