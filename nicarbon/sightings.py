@@ -12,7 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from math import fsum, pi, sqrt
+from math import fsum, inf, pi, sqrt
 
 import msgspec
 
@@ -22,7 +22,8 @@ from nicarbon.units import NS_PER_S
 
 # The part of what was told apart by looks that goes to a wrong name has, by the multinomial
 # distribution, the mean that `Split.error` adds up. 0.75/sqrt(looks) above it lie 2 % of 20,000
-# simulated draws of 2 to 20 programs; what is left is for looks that do not weigh the same.
+# simulated draws of 2 to 20 programs; what is left is for looks of one stretch that do not weigh
+# the same.
 _SPREAD = 0.75
 _MEAN_DEVIATION = sqrt(2 / pi)  # of a normal distribution, in standard deviations
 # So much the kernel's two accounts of short programs differ: see benchmarks/programs.py.
@@ -94,6 +95,9 @@ class Split(msgspec.Struct, frozen=True):
     lost : float
         By which part of the CPU time what it told differs from what was used: by processes that
         are kept from it, that had no room in its records, or that were ending.
+    worth : float
+        How many looks would tell as much if each stood for as much energy: at most `n` (the
+        effective sample size of Kish, Survey Sampling, 1965). All that took part, if not given.
     """
 
     programs: tuple[Program, ...]
@@ -101,6 +105,7 @@ class Split(msgspec.Struct, frozen=True):
     sampled: float
     traced: float = 0.0
     lost: float = 0.0
+    worth: float = inf
 
     @property
     def error(self) -> float:
@@ -108,11 +113,12 @@ class Split(msgspec.Struct, frozen=True):
 
         It falls with the square root of the looks, and grows with the number of programs.
         """
-        if not self.n:
+        looks = min(self.n, self.worth)
+        if not looks:
             return min(self.lost, 1.0)
         # What one program has too much another has too little: each error is there twice.
         mean = fsum(self.sigma(program.n) for program in self.programs) * _MEAN_DEVIATION / 2
-        return min(mean + self.sampled * _SPREAD / sqrt(self.n) + self.lost, 1.0)
+        return min(mean + self.sampled * _SPREAD / sqrt(looks) + self.lost, 1.0)
 
     def sigma(self, n: int) -> float:
         """Return one standard deviation of the share of programs that were met at `n` looks.
@@ -129,9 +135,11 @@ class Split(msgspec.Struct, frozen=True):
             distribution that `n` of all looks leave of a share of which nothing was known before,
             times `sampled`.
         """
-        n = min(n, self.n)
-        # Of the beta distribution that n of all looks leave of a share of which nothing was known.
-        variance = (n + 1) * (self.n - n + 1) / ((self.n + 2) ** 2 * (self.n + 3))
+        looks = min(self.n, self.worth)
+        met = min(n, self.n) * (looks / self.n if self.n else 0.0)
+        # Of the beta distribution that these of all looks leave of a share of which nothing was
+        # known.
+        variance = (met + 1) * (looks - met + 1) / ((looks + 2) ** 2 * (looks + 3))
         return self.sampled * sqrt(variance)
 
 
@@ -256,12 +264,13 @@ def divide(
     if whole <= 0 or whole_s <= 0:
         return None
     shares: dict[str, list[tuple[int, float]]] = {}
-    sampled = []
+    sampled, spread = [], []
     for i in told:
         # Where the kernel told of each process the parts are those that it told.
         known_s = _seen_s(parts[i].programs) if parts[i].traced else cpu_s[i]
         of_part, left = _shares(parts[i].programs, known_s)
         sampled.append(weights[i] * left)
+        spread.append(sampled[-1] ** 2 / max(parts[i].n, 1))
         for name, share in of_part.items():
             shares.setdefault(name, []).append((i, share))
     programs = [
@@ -282,6 +291,7 @@ def divide(
         fsum(sampled) / whole,
         fsum(weights[i] for i in traced) / whole,
         _lost_s([parts[i] for i in traced], [cpu_s[i] for i in traced]) / whole_s,
+        fsum(sampled) ** 2 / fsum(spread) if any(spread) else inf,
     )
 
 

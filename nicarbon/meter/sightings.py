@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # has 3,600. Between, looks get rarer as the node gets older: at one a second at once those of the
 # second minute would stand for ten times as much as those of the first. Programs that live but
 # shortly need more than those that are counted by their clocks.
-_SHORT_LIVED_S = 0.05
+_SHORT_LIVED_S = 0.04
 _OFTEN_S = 0.1
 _SELDOM_S = 1.0
 _FIRST_S = 60.0
@@ -352,5 +352,9 @@ def _pause_s(age_s: float) -> float:
 
 
 def _jitter() -> float:
-    """Return a number from 0.5 to 1.5, each equally likely."""
-    return 0.5 + int.from_bytes(os.urandom(2), "big") / 65536
+    """Return a number from 0.75 to 1.25, each equally likely.
+
+    After ten looks no rhythm is left, as the instants add up; were the pauses more unlike, looks
+    would stand for more unlike times and tell less: from 0.5 to 1.5, as much as 8 % fewer looks.
+    """
+    return 0.75 + int.from_bytes(os.urandom(2), "big") / 131072

@@ -153,6 +153,28 @@ def test_the_stated_error_covers_what_is_wrong_in_19_of_20_cases(weights, n):
     assert np.mean(covered) >= 0.95
 
 
+def test_the_error_covers_what_looks_that_stand_for_more_do():
+    # A stretch of a minute with 400 looks, and one of ten minutes with 100.
+    draw = np.random.default_rng(4)
+    true = np.array([8, 5, 4, 2, 1]) / 20
+    covered = []
+    for _ in range(300):
+        seen = [draw.multinomial(n, true).tolist() for n in (400, 100)]
+        parts = [
+            Stretch(
+                t * S, sum(of), {k: (n, float(n), 0.0) for k, n in zip("abcde", of, strict=True)}
+            )
+            for t, of in zip((60, 660), seen, strict=True)
+        ]
+        split = divide(parts, [0, 60 * S, 660 * S], [60.0, 600.0], None)
+        assert split.n == 500
+        assert split.worth == pytest.approx(660**2 / (60**2 / 400 + 600**2 / 100))
+        found = {program.name: program.cpu_share for program in split.programs}
+        wrong = sum(abs(found.get(k, 0.0) - p) for k, p in zip("abcde", true, strict=True)) / 2
+        covered.append(wrong <= split.error)
+    assert np.mean(covered) >= 0.95
+
+
 def test_a_programs_own_error_is_that_of_a_share():
     split = split_of("ab", [300, 100])
     assert split.sigma(100) == pytest.approx(sqrt(0.25 * 0.75 / 400), rel=0.02)
