@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stage rules against labels: nodes of real pipelines that one reader gave a stage.
+"""The stage rules against labels: nodes of real pipelines that readers gave a stage.
 
 The nodes are in ``tests/data/stages``; how they were labelled stands beside them.
 """

@@ -212,7 +212,7 @@ class TestWords:
 
 
 class TestLabelled:
-    """Nodes of 20 pipelines; see tests/data/README.rst for who labelled them, and how."""
+    """Nodes of 28 pipelines; see tests/data/README.rst for who labelled them, and how."""
 
     def test_95_of_100_nodes_have_a_stage_that_their_label_accepts(self, nodes):
         differ = [row for row in nodes if not row.agrees]
