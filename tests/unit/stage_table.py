@@ -10,6 +10,17 @@ F = f"{N}.utility.wrappers.Function"
 # (workflow, node, interface, stage)
 NODES = """
 wf | merge_lists | {N}.utility.base.Merge | engine
+concatenate_data_wf | filter_runs | xcp_d.interfaces.concatenation.FilterOutFailedRuns | engine
+denoise_bold_wf | regress_and_filter_bold | xcp_d.interfaces.nilearn.DenoiseNifti | confounds
+denoise_bold_wf | regress_and_filter_bold | xcp_d.interfaces.nilearn.DenoiseCifti | confounds
+qc_report_wf | qc_report | xcp_d.interfaces.bids.LINCQC | quality control
+wf | betaseries_node | nibetaseries.interfaces.nistats.BetaSeries | statistics
+rsfmri_filtering | regress_covar | {F} | confounds
+graph_pipe | node_roles | graphpype.interfaces.radatools.ComputeNodeRoles | statistics
+template_wf | get_bbox | {F} | resampling
+wf | strip | {N}.minc.minc.Beast | brain extraction
+wf | fit | {N}.slicer.registration.brainsfit.BRAINSFit | registration
+wf | model | {N}.slicer.surface.ModelMaker | surface reconstruction
 wf | pick_first | {N}.utility.base.Select | engine
 wf | rename | {N}.utility.base.Rename | engine
 wf | select_xfm | {W}.utility.KeySelect | engine
