@@ -12,7 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from math import fsum, inf, pi, sqrt
+from math import fsum, pi, sqrt
 
 import msgspec
 
@@ -95,9 +95,9 @@ class Split(msgspec.Struct, frozen=True):
     lost : float
         By which part of the CPU time what it told differs from what was used: by processes that
         are kept from it, that had no room in its records, or that were ending.
-    worth : float
+    worth : float or None
         How many looks would tell as much if each stood for as much energy: at most `n` (the
-        effective sample size of Kish, Survey Sampling, 1965). All that took part, if not given.
+        effective sample size of Kish, Survey Sampling, 1965). None: all `n`.
     """
 
     programs: tuple[Program, ...]
@@ -105,7 +105,11 @@ class Split(msgspec.Struct, frozen=True):
     sampled: float
     traced: float = 0.0
     lost: float = 0.0
-    worth: float = inf
+    worth: float | None = None
+
+    @property
+    def _looks(self) -> float:
+        return self.n if self.worth is None else min(self.n, self.worth)
 
     @property
     def error(self) -> float:
@@ -113,7 +117,7 @@ class Split(msgspec.Struct, frozen=True):
 
         It falls with the square root of the looks, and grows with the number of programs.
         """
-        looks = min(self.n, self.worth)
+        looks = self._looks
         if not looks:
             return min(self.lost, 1.0)
         # What one program has too much another has too little: each error is there twice.
@@ -135,7 +139,7 @@ class Split(msgspec.Struct, frozen=True):
             distribution that `n` of all looks leave of a share of which nothing was known before,
             times `sampled`.
         """
-        looks = min(self.n, self.worth)
+        looks = self._looks
         met = min(n, self.n) * (looks / self.n if self.n else 0.0)
         # Of the beta distribution that these of all looks leave of a share of which nothing was
         # known.
@@ -291,7 +295,7 @@ def divide(
         fsum(sampled) / whole,
         fsum(weights[i] for i in traced) / whole,
         _lost_s([parts[i] for i in traced], [cpu_s[i] for i in traced]) / whole_s,
-        fsum(sampled) ** 2 / fsum(spread) if any(spread) else inf,
+        fsum(sampled) ** 2 / fsum(spread) if any(spread) else None,
     )
 
 
