@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What metering costs a node, in CPU time: 1,000 trivial nodes, metered and plain in turns.
+"""What metering costs a node, in CPU time: about 1,000 trivial nodes, metered and plain in turns.
 
-The same for 1,000 elements of one MapNode, which it runs by itself. Each trial is a process of its
-own, in memory (/dev/shm). Its cost is user and system time of the process and its children from
-before the plugin is made until the workflow has run, and what the sampler used by its own record.
-Pairs change their order. What is paid once a run (imports, the sampler's start) and what for each
-node follows from runs of a tenth of the nodes. Beside it, one CodeCarbon offline tracker a node.
+The same for as many elements of one MapNode, which it runs by itself. Each trial is a process of
+its own, in memory (/dev/shm). Its cost is user and system time of the process and its children
+from before the plugin is made until the workflow has run, and what the sampler used by its own
+record. Pairs change their order, and are of 800 to 1,200 nodes: in runs of one size Python may
+search its whole memory for garbage once more in each metered run than in each plain one, or never
+so, which is 0.05 ms a node. What is paid once a run (imports, the sampler's start) and what for
+each node follows from runs of a tenth of the nodes. Beside it, one CodeCarbon offline tracker a
+node.
 """
 
 from __future__ import annotations
@@ -154,22 +157,28 @@ def main() -> int:
     found: dict[str, list[tuple[float, float]]] = {}
     few: dict[str, list[float]] = {"plain": [], "metered": []}
     n_few = max(args.nodes // 10, 1)
-    for pair in range(args.pairs):
+    sizes = [round(args.nodes * (0.8 + 0.4 * (i + 0.5) / args.pairs)) for i in range(args.pairs)]
+    for pair, size in enumerate(sizes):
         for shape in shapes:
             for kind in ("plain", "metered") if pair % 2 == 0 else ("metered", "plain"):
-                found.setdefault(kind + shape, []).append(measure(kind + shape, args.nodes))
+                found.setdefault(kind + shape, []).append(measure(kind + shape, size))
                 if not shape:
                     few[kind].append(measure(kind, n_few)[0])
     bounds_ms = []
     for shape, what in shapes.items():
-        plain_ms = [used_s / args.nodes * 1000 for used_s, _ in found["plain" + shape]]
-        metered_ms = [used_s / args.nodes * 1000 for used_s, _ in found["metered" + shape]]
-        sampler_ms = [own_s / args.nodes * 1000 for _, own_s in found["metered" + shape]]
+        plain_ms, metered_ms = (
+            [used_s / n * 1000 for n, (used_s, _) in zip(sizes, found[kind + shape], strict=True)]
+            for kind in ("plain", "metered")
+        )
+        sampler_ms = [
+            own_s / n * 1000 for n, (_, own_s) in zip(sizes, found["metered" + shape], strict=True)
+        ]
         costs_ms = [a - b for a, b in zip(metered_ms, plain_ms, strict=True)]
         bounds_ms.append(upper_bound(costs_ms))
         added = statistics.mean(costs_ms)
         print(
-            f"{args.pairs} pairs of {args.nodes} {what} on Linear, CPU time of each:\n"
+            f"{args.pairs} pairs of {sizes[0]} to {sizes[-1]} {what} on Linear, CPU time of "
+            f"each:\n"
             f"  plain nipype      {statistics.mean(plain_ms):7.3f} ms\n"
             f"  metering adds     {added:7.3f} ms "
             f"({100 * added / statistics.mean(plain_ms):.0f} %), upper 95 % bound "

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import gc
+from copy import copy
+
 import networkx as nx
 import pytest
 
@@ -14,6 +17,15 @@ pytest.importorskip("nipype")
 
 def _use(subject_id, hemi, secret_file):
     return subject_id
+
+
+@pytest.fixture
+def collections():
+    """Count the collector's searches for garbage."""
+    seen = []
+    gc.callbacks.append(lambda phase, info: seen.append(phase))
+    yield seen
+    gc.callbacks.pop()
 
 
 @pytest.fixture
@@ -49,6 +61,23 @@ def test_every_node_is_enveloped_and_named_once(nodes):
         ("wf.inner.second#2", "tool"),
     ]
     assert [(plain(a), plain(b)) for a, b in metered.edges()] == list(graph.edges())
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_what_all_stays_is_not_searched_for_garbage(nodes, collections, enabled):
+    graph = nx.DiGraph()
+    graph.add_nodes_from(copy(nodes[0]) for _ in range(500))
+    gc.collect()
+    if not enabled:
+        gc.disable()
+    collections.clear()
+    try:
+        made = envelop(graph, RunContext("run", "driver"))
+        assert gc.isenabled() is enabled
+    finally:
+        gc.enable()
+    assert len(made[1][0]) == 500
+    assert len(collections) <= 2  # One search begins and ends as soon as they are all made.
 
 
 def test_what_is_kept_names_program_and_stage_but_no_input(nodes):
