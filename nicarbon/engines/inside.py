@@ -17,6 +17,7 @@ from nicarbon.engines.python import (
     NotAPythonProgramError,
     Program,
     interpreter,
+    is_here,
     python_before,
 )
 from nicarbon.meter.session import Session, SessionError
@@ -93,8 +94,7 @@ def _switch(argv: Sequence[str], words: Sequence[str]) -> None:
     """Start again with the Python that a command belongs to, if it is another one of 3.9 on."""
     path = shutil.which(words[0]) if words[0] != "-m" else None
     python = python_before(words) or (interpreter(path) if path else None)
-    here = os.path.realpath(os.path.dirname(sys.executable))
-    if python is None or os.path.realpath(os.path.dirname(python)) == here:
+    if python is None or is_here(python):
         return
     try:
         os.execv(python, [python, sys.argv[0], "--switched", "yes", *argv])

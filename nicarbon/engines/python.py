@@ -60,7 +60,7 @@ class Program:
         self.path: str | None = None
         python = python_before(arguments)
         if python is not None:
-            if not _is_here(python):
+            if not is_here(python):
                 raise NotAPythonProgramError(
                     f"{python} is another Python than nicarbon's, {sys.executable}: install "
                     f"nicarbon there, or meter it as one node with "
@@ -267,7 +267,7 @@ def python_before(arguments: Sequence[str]) -> str | None:
     return shutil.which(arguments[0]) if names_program else None
 
 
-def _is_here(python: str) -> bool:
+def is_here(python: str) -> bool:
     """Tell whether a Python is of this environment: what it imports depends on where it is."""
     here = os.path.realpath(os.path.dirname(sys.executable))
     return os.path.realpath(os.path.dirname(python)) == here

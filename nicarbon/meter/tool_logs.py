@@ -14,7 +14,8 @@ from typing import NamedTuple
 _LONGEST = 200
 # Compiled where they are first used: each run loads this module, and few have such a log.
 # A date has a time of day; programs print lines that look like marks and have none.
-_TIME = r"\d{1,2}(?:[:.]|[時时]|시 ?)\d\d(?:[:.]|分|분 ?)\d\d"
+# As in `nicarbon.logs.dates`, which may import nothing from here, nor this from there.
+CLOCK = r"\d{1,2}(?:[:.]|[時时]|시 ?)\d{2}(?:[:.]|分|분 ?)\d{2}"
 _ENDED = r"(recon-(?:all|surf\.sh)) .*\b(finished without error|exited with ERRORS) at"
 _RECON_ALL = (
     rb"(?m)^(#@# .*|subjid .*|PIDs \(.*|status file for recon-all.*"
@@ -65,7 +66,7 @@ def kept(line: bytes) -> str | None:
     """
     text = line.decode("utf-8", "replace").rstrip("\r ")
     if text.startswith("#@# "):
-        return text[:_LONGEST] if re.search(_TIME, text) else None
+        return text[:_LONGEST] if re.search(CLOCK, text) else None
     for start in ("subjid ", "PIDs (", "status file for recon-all", "Log file for recon-surf"):
         if text.startswith(start):
             return start

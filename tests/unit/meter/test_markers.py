@@ -207,10 +207,10 @@ def test_a_log_that_a_rule_knows_is_followed(pipeline):
 
 def test_in_a_container_the_log_is_where_its_processes_see_it(pipeline, tmp_path):
     inside = tmp_path / "container"
-    pipeline.log = Path("/work/mine.log")
+    pipeline.log = Path("/scratch/mine.log")
     pipeline.opens(8)
     (pipeline.host.root / "proc/8/root").symlink_to(inside)
-    pipeline.log = inside / "work/mine.log"
+    pipeline.log = inside / "scratch/mine.log"
     pipeline.log.parent.mkdir(parents=True)
     pipeline.write("mine version 2", "Starting denoise")
     assert [m[:2] for m in pipeline.look()] == [("seen", ""), ("rule", "step\tdenoise\t")]

@@ -5,9 +5,15 @@ import re
 
 import pytest
 
+from nicarbon.logs import dates
+from nicarbon.meter import tool_logs
 from nicarbon.meter.tool_logs import RECON_ALL, RECON_SURF, kept, places, tool_of
 
 DATE = "Tue Jul 13 16:30:58 EDT 2021"
+
+
+def test_a_time_of_day_is_what_readers_of_dates_take_for_one():
+    assert tool_logs.CLOCK == dates.CLOCK
 
 
 def paths(tool, line, cwd="/w", **environ):
